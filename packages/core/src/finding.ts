@@ -1,0 +1,80 @@
+import type { Forecast } from './forecast/forecast.ts';
+import type { NamespaceSnapshot, Row, Snapshot } from './snapshot.ts';
+
+/** Whose fault. `peer-host or path`: the evidence cannot tell the two apart, and the finding says what would. */
+export type Blame = 'local-app' | 'peer-app' | 'peer-host' | 'path' | 'peer-host or path' | 'kernel-setting' | 'nobody';
+
+export type Severity = 'critical' | 'warning' | 'notice';
+
+/** A fact with its value and where it was read. */
+export interface Evidence {
+  fact: string;
+  value: string | number;
+  source: string;
+}
+
+/** Something that can be done now. `command` is complete and can be pasted; absent when no command does it. */
+export interface RemedyAdvice {
+  id: string;
+  what: string;
+  command?: string;
+  /** What is lost or risked by it. */
+  cost?: string;
+}
+
+export interface SocketRef {
+  namespace: NamespaceSnapshot;
+  row: Row;
+}
+
+/** Bounds on the time a socket has spent in its state, milliseconds. `to` undefined: no upper bound is known. */
+export interface AgeBounds {
+  fromMs: number;
+  toMs?: number;
+}
+
+/** A rule's verdict on one group of sockets. */
+export interface Finding {
+  rule: string;
+  blame: Blame;
+  severity: Severity;
+  /** Sockets concerned; for findings on counts (overflow, pressure) the number that counts. */
+  count: number;
+  title: string;
+  /** One or two sentences: what happened and why, carried by the evidence. */
+  cause: string;
+  /** What would settle it, where blame or cause could not be told. */
+  wouldTell?: string;
+  evidence: readonly Evidence[];
+  forecast: Forecast;
+  remedies: readonly RemedyAdvice[];
+  /** All sockets of the group (a report prints a few as examples). */
+  sockets: readonly SocketRef[];
+  /** The other ends, where visible, in the order of `sockets`; undefined where not visible. */
+  peers?: readonly (SocketRef | undefined)[];
+  age?: AgeBounds;
+  namespace: NamespaceSnapshot;
+}
+
+/** What a rule may ask the observer to fetch for its candidate rows, beyond the cheap first pass. */
+export type Need = 'info' | 'owners' | 'activity' | 'path' | 'options';
+
+export interface RuleContext {
+  snapshot: Snapshot;
+  /** The other end when exactly one visible socket has the mirrored addresses in a state that fits; else undefined. */
+  peerOf(ref: SocketRef): SocketRef | undefined;
+  forecast(ref: SocketRef): Forecast;
+}
+
+/**
+ * A rule. `candidate` looks at the first pass only and must be cheap: it runs on every socket of its states.
+ * `diagnose` is called once per namespace with the candidates, after what `needs` names was fetched, also when there
+ * are none (rules on counts work from settings and counters).
+ */
+export interface Rule {
+  id: string;
+  states: readonly number[];
+  needs: readonly Need[];
+  candidate(namespace: NamespaceSnapshot, row: Row): boolean;
+  diagnose(namespace: NamespaceSnapshot, rows: readonly Row[], context: RuleContext): Finding[];
+}
