@@ -1,0 +1,214 @@
+import { KernelError } from './errors.ts';
+import type { NetlinkTransport } from './transport/transport.ts';
+import {
+  DIAG_MESSAGE_BYTES,
+  DiagAttribute,
+  DiagField,
+  EXTENSION_INFO,
+  encodeDumpRequest,
+  forEachAttribute,
+  SOCK_DIAG_BY_FAMILY,
+  TCPDIAG_GETSOCK,
+} from './wire/inet_diag.ts';
+import { align4, errorOf, LITTLE_ENDIAN, NLMSG_HEADER_BYTES, NlmFlag, NlmsgType } from './wire/netlink.ts';
+import type { DiagTable } from './wire/socket_table.ts';
+
+/** The kernel never builds larger dump messages than 32 KiB; a smaller buffer would silently lose sockets. */
+const RECEIVE_BYTES = 1 << 16;
+/** Without an answer in this many datagrams something else is talking: give up rather than loop. */
+const STRAY_LIMIT = 1000;
+const ENOBUFS = 105;
+
+export interface DumpRequest {
+  /** Bits 1 << TcpState. */
+  states: number;
+  /** INET_DIAG bytecode; undefined = all. */
+  bytecode?: Uint8Array;
+}
+
+/** Takes one socket: `words` and `view` cover the receive buffer, struct inet_diag_msg starts at `at`. */
+export type Visit = (words: Uint32Array, view: DataView, at: number, end: number) => void;
+
+/**
+ * First pass: visits all TCP sockets, IPv4 and IPv6 in one walk, without TCP_INFO. `afterBatch` runs each time some
+ * sockets were visited, while the kernel prepares the next.
+ * @returns why sockets may be missing or repeated; undefined when the dump is whole. Rejects with KernelError.
+ */
+export function dumpSockets(
+  transport: NetlinkTransport,
+  request: DumpRequest,
+  visit: Visit,
+  afterBatch?: () => void,
+): Promise<string | undefined> {
+  const bytes = encodeDumpRequest(1, request.states, 0, request.bytecode);
+  return walk(transport, bytes, 'listing TCP sockets', visit, afterBatch);
+}
+
+/** Second pass: TCP_INFO for the given rows of the table. Sockets that are gone or moved on meanwhile stay without. */
+export function fetchInfo(
+  transport: NetlinkTransport,
+  table: DiagTable,
+  rows: readonly number[],
+): Promise<string | undefined> {
+  let states = 0;
+  for (const row of rows) states |= 1 << table.state(row);
+  table.expectInfo(rows);
+  const request = encodeDumpRequest(2, states, EXTENSION_INFO);
+  return walk(transport, request, 'reading TCP_INFO', (_words, view, at, end) => {
+    forEachAttribute(view, at + DIAG_MESSAGE_BYTES, end, (type, value, length) => {
+      if (type !== DiagAttribute.INFO) return;
+      const cookie = at + DiagField.cookie;
+      table.attachInfo(
+        view.getUint32(cookie, LITTLE_ENDIAN),
+        view.getUint32(cookie + 4, LITTLE_ENDIAN),
+        view.getUint8(at + DiagField.state),
+        view,
+        value,
+        length,
+      );
+    });
+  });
+}
+
+interface ReceiveBuffer {
+  bytes: Uint8Array;
+  words: Uint32Array;
+  view: DataView;
+}
+
+function receiveBuffer(): ReceiveBuffer {
+  const words = new Uint32Array(RECEIVE_BYTES / 4);
+  return { words, bytes: new Uint8Array(words.buffer), view: new DataView(words.buffer) };
+}
+
+/** Sends a dump request and visits each reply; resolves to why the result is incomplete, if it is. */
+async function walk(
+  transport: NetlinkTransport,
+  request: Uint8Array,
+  operation: string,
+  visit: Visit,
+  afterBatch?: () => void,
+): Promise<string | undefined> {
+  const sequence = new DataView(request.buffer).getUint32(8, LITTLE_ENDIAN);
+  const progress: Progress = { done: false, incomplete: undefined, strays: 0 };
+  // Two buffers: the kernel fills one (its share of the work is the larger one) while the other is decoded.
+  let [current, next] = [receiveBuffer(), receiveBuffer()];
+  transport.send(request);
+  let pending = receiveInto(transport, current, progress);
+  for (;;) {
+    const received = await pending;
+    const end = Math.min(received, RECEIVE_BYTES);
+    progress.done = endsDump(current.view, end, sequence);
+    if (!progress.done) pending = receiveInto(transport, next, progress);
+    try {
+      readDatagram(current, end, sequence, operation, visit, progress);
+    } catch (error) {
+      await pending.catch(() => 0);
+      throw error;
+    }
+    afterBatch?.();
+    if (progress.done) return progress.incomplete;
+    [current, next] = [next, current];
+  }
+}
+
+interface Progress {
+  done: boolean;
+  incomplete: string | undefined;
+  /** Datagrams that held nothing of ours. */
+  strays: number;
+}
+
+async function receiveInto(transport: NetlinkTransport, buffer: ReceiveBuffer, progress: Progress): Promise<number> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const received = await transport.receive(buffer.bytes);
+      if (received > RECEIVE_BYTES) {
+        progress.incomplete = `a reply of ${received} bytes was cut to ${RECEIVE_BYTES}: sockets are missing`;
+      }
+      return received;
+    } catch (error) {
+      if (!(error instanceof KernelError) || error.errno !== ENOBUFS || attempt >= STRAY_LIMIT) throw error;
+      // What did not fit the receive buffer is lost; the rest of the dump still comes.
+      progress.incomplete = 'the receive buffer overflowed (ENOBUFS): sockets are missing';
+    }
+  }
+}
+
+/** Whether the datagram holds the message that ends a dump: known before decoding, so that nobody waits in vain. */
+function endsDump(view: DataView, end: number, sequence: number): boolean {
+  let at = 0;
+  while (at + NLMSG_HEADER_BYTES <= end) {
+    const length = view.getUint32(at, LITTLE_ENDIAN);
+    // After a length that cannot be true nothing more can be found, and what follows cannot be trusted.
+    if (length < NLMSG_HEADER_BYTES || at + length > end) return true;
+    const type = view.getUint16(at + 4, LITTLE_ENDIAN);
+    const last = type === NlmsgType.DONE || type === NlmsgType.ERROR;
+    if (last && view.getUint32(at + 8, LITTLE_ENDIAN) === sequence) return true;
+    at += align4(length);
+  }
+  return end === 0;
+}
+
+function readDatagram(
+  { words, view }: ReceiveBuffer,
+  end: number,
+  sequence: number,
+  operation: string,
+  visit: Visit,
+  progress: Progress,
+): void {
+  let ours = false;
+  let at = 0;
+  while (at + NLMSG_HEADER_BYTES <= end) {
+    const length = view.getUint32(at, LITTLE_ENDIAN);
+    if (length < NLMSG_HEADER_BYTES || at + length > end) {
+      progress.incomplete = `a netlink message of ${length} bytes does not fit its datagram: the rest was not read`;
+      return;
+    }
+    if (view.getUint32(at + 8, LITTLE_ENDIAN) === sequence) {
+      ours = true;
+      readMessage(words, view, at, length, operation, visit, progress);
+    }
+    at += align4(length);
+  }
+  if (end === 0) progress.incomplete = 'the kernel sent an empty reply: the rest was not read';
+  if (!ours && end > 0 && ++progress.strays > STRAY_LIMIT) {
+    throw new KernelError(operation, 0, { detail: 'only unrelated messages arrive' });
+  }
+}
+
+function readMessage(
+  words: Uint32Array,
+  view: DataView,
+  at: number,
+  length: number,
+  operation: string,
+  visit: Visit,
+  progress: Progress,
+): void {
+  const body = at + NLMSG_HEADER_BYTES;
+  const type = view.getUint16(at + 4, LITTLE_ENDIAN);
+  if (view.getUint16(at + 6, LITTLE_ENDIAN) & NlmFlag.DUMP_INTR) {
+    progress.incomplete ??= 'the socket table changed during the dump (NLM_F_DUMP_INTR): sockets may be missing';
+  }
+  if (type === TCPDIAG_GETSOCK || type === SOCK_DIAG_BY_FAMILY) {
+    if (length >= NLMSG_HEADER_BYTES + DIAG_MESSAGE_BYTES) visit(words, view, body, at + length);
+    else progress.incomplete = `a socket message of ${length} bytes is too short: a socket is missing`;
+  } else if (type === NlmsgType.ERROR || (type === NlmsgType.DONE && length >= NLMSG_HEADER_BYTES + 4)) {
+    throwErrno(operation, errorOf(view, body, at + length));
+  }
+}
+
+const ENOENT = 2;
+const EPROTONOSUPPORT = 93;
+const EOPNOTSUPP = 95;
+
+function throwErrno(operation: string, errno: number): void {
+  if (errno <= 0) return;
+  const missing = errno === ENOENT || errno === EPROTONOSUPPORT || errno === EOPNOTSUPP;
+  throw new KernelError(operation, errno, {
+    detail: missing ? 'this kernel offers no TCP socket diagnosis' : undefined,
+    todo: missing ? 'load the module (modprobe tcp_diag) or use a kernel with CONFIG_INET_TCP_DIAG' : undefined,
+  });
+}

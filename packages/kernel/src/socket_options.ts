@@ -1,0 +1,83 @@
+import type { SocketOptions } from '@lastack/core';
+import { KernelError } from './errors.ts';
+import type { Libc } from './sys/libc.ts';
+import { LITTLE_ENDIAN } from './wire/netlink.ts';
+
+const SOL_SOCKET = 1;
+const SO_KEEPALIVE = 9;
+const SO_COOKIE = 57;
+const IPPROTO_TCP = 6;
+/** include/uapi/linux/tcp.h */
+const TcpOption = {
+  KEEPIDLE: 4,
+  KEEPINTVL: 5,
+  KEEPCNT: 6,
+  SYNCNT: 7,
+  LINGER2: 8,
+  USER_TIMEOUT: 18,
+  RTO_MAX_MS: 44,
+} as const;
+
+/**
+ * Reads the options of a socket that another process holds, through a duplicate of its descriptor (pidfd_getfd, Linux
+ * 5.6; needs ptrace-attach rights). The process is not stopped and nothing is changed.
+ * @returns undefined when the descriptor is no longer the socket with that cookie.
+ * @throws KernelError when the kernel refuses (EPERM, ESRCH, EBADF).
+ */
+export function readSocketOptions(libc: Libc, pid: number, fd: number, cookie: bigint): SocketOptions | undefined {
+  return withDuplicate(libc, pid, fd, (duplicate) => {
+    if (readCookie(libc, duplicate) !== cookie) return undefined;
+    const tcp = (option: number) => readInt(libc, duplicate, IPPROTO_TCP, option);
+    return {
+      userTimeoutMs: tcp(TcpOption.USER_TIMEOUT) ?? 0,
+      keepalive: readInt(libc, duplicate, SOL_SOCKET, SO_KEEPALIVE) === 1,
+      keepaliveIdleSeconds: tcp(TcpOption.KEEPIDLE) ?? 0,
+      keepaliveIntervalSeconds: tcp(TcpOption.KEEPINTVL) ?? 0,
+      keepaliveProbes: tcp(TcpOption.KEEPCNT) ?? 0,
+      linger2Seconds: tcp(TcpOption.LINGER2) ?? 0,
+      synCount: tcp(TcpOption.SYNCNT) ?? 0,
+      rtoMaxMs: tcp(TcpOption.RTO_MAX_MS),
+    };
+  });
+}
+
+/** The cookie behind a descriptor of another process; undefined when it is not a socket. @throws KernelError */
+export function cookieOfDescriptor(libc: Libc, pid: number, fd: number): bigint | undefined {
+  return withDuplicate(libc, pid, fd, (duplicate) => readCookie(libc, duplicate));
+}
+
+function withDuplicate<T>(libc: Libc, pid: number, fd: number, use: (duplicate: number) => T): T {
+  const pidfd = libc.pidfdOpen(pid);
+  if (pidfd < 0) throw new KernelError(`opening process ${pid}`, libc.errno());
+  try {
+    const duplicate = libc.pidfdGetfd(pidfd, fd);
+    if (duplicate < 0) {
+      throw new KernelError(`duplicating descriptor ${fd} of process ${pid}`, libc.errno(), {
+        todo: 'run as root or with CAP_SYS_PTRACE',
+      });
+    }
+    try {
+      return use(duplicate);
+    } finally {
+      libc.close(duplicate);
+    }
+  } finally {
+    libc.close(pidfd);
+  }
+}
+
+function readInt(libc: Libc, fd: number, level: number, option: number): number | undefined {
+  const bytes = readOption(libc, fd, level, option, 4);
+  return bytes && new DataView(bytes.buffer).getInt32(0, LITTLE_ENDIAN);
+}
+
+function readCookie(libc: Libc, fd: number): bigint | undefined {
+  const bytes = readOption(libc, fd, SOL_SOCKET, SO_COOKIE, 8);
+  return bytes && new DataView(bytes.buffer).getBigUint64(0, LITTLE_ENDIAN);
+}
+
+function readOption(libc: Libc, fd: number, level: number, option: number, size: number): Uint8Array | undefined {
+  const value = new Uint8Array(size);
+  const length = new Uint8Array(new Uint32Array([size]).buffer);
+  return libc.getsockopt(fd, level, option, value, length) < 0 ? undefined : value;
+}

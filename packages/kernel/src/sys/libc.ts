@@ -1,0 +1,68 @@
+import { createRequire } from 'node:module';
+
+/** The C library functions that lastack calls. Each returns -1 on failure; `errno()` then tells why. */
+export interface Libc {
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, address: Uint8Array, length: number): number;
+  send(fd: number, bytes: Uint8Array, length: number, flags: number): number;
+  recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
+  /** recv on another thread, so that the caller can work meanwhile. Resolves to the result, negative: -errno. */
+  recvAsync(fd: number, buffer: Uint8Array, length: number, flags: number): Promise<number>;
+  setsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number): number;
+  getsockopt(fd: number, level: number, option: number, value: Uint8Array, length: Uint8Array): number;
+  setns(fd: number, type: number): number;
+  pidfdOpen(pid: number): number;
+  /** Needs ptrace-attach rights over the process. The duplicate is close-on-exec. */
+  pidfdGetfd(pidfd: number, fd: number): number;
+  close(fd: number): number;
+  /** errno of the last failed call on this thread. */
+  errno(): number;
+}
+
+const SYS_PIDFD_OPEN = 434;
+const SYS_PIDFD_GETFD = 438;
+
+interface Func {
+  (...args: unknown[]): number;
+  async(...args: unknown[]): void;
+}
+interface Koffi {
+  load(path: string | null): { func(prototype: string): Func };
+  errno(): number;
+}
+
+/** Loads the C library that Node itself is linked with (no path: works for glibc and musl). */
+export function loadLibc(): Libc {
+  const koffi = createRequire(import.meta.url)('koffi') as Koffi;
+  const library = koffi.load(null);
+  const lazy = (prototype: string) => {
+    let resolved: Func | undefined;
+    return (...args: unknown[]) => {
+      resolved ??= library.func(prototype);
+      return resolved(...args);
+    };
+  };
+  const syscall = lazy('long syscall(long number, long a, long b, long c)');
+  const recv = library.func('long recv(int fd, void *buffer, size_t length, int flags)');
+  return {
+    socket: lazy('int socket(int domain, int type, int protocol)'),
+    bind: lazy('int bind(int fd, const void *address, unsigned int length)'),
+    send: lazy('long send(int fd, const void *bytes, size_t length, int flags)'),
+    recv,
+    recvAsync: (fd, buffer, length, flags) =>
+      new Promise((resolve, reject) => {
+        recv.async(fd, buffer, length, flags, (error: Error | null, result: number) => {
+          if (error) reject(error);
+          // errno is that of the call only while this callback runs.
+          else resolve(result < 0 ? -koffi.errno() : result);
+        });
+      }),
+    setsockopt: lazy('int setsockopt(int fd, int level, int option, const void *value, unsigned int length)'),
+    getsockopt: lazy('int getsockopt(int fd, int level, int option, void *value, void *length)'),
+    setns: lazy('int setns(int fd, int type)'),
+    pidfdOpen: (pid) => syscall(SYS_PIDFD_OPEN, pid, 0, 0),
+    pidfdGetfd: (pidfd, fd) => syscall(SYS_PIDFD_GETFD, pidfd, fd, 0),
+    close: lazy('int close(int fd)'),
+    errno: () => koffi.errno(),
+  };
+}

@@ -1,0 +1,59 @@
+import { KernelError } from '../errors.ts';
+import type { Libc } from '../sys/libc.ts';
+import type { NetlinkTransport } from './transport.ts';
+
+const AF_NETLINK = 16;
+const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_RCVTIMEO = 20;
+const MSG_TRUNC = 0x20;
+const EINTR = 4;
+const EPROTONOSUPPORT = 93;
+
+/** Replies wait here while they are decoded; the kernel caps it at net.core.rmem_max. */
+const RECEIVE_BUFFER_BYTES = 1 << 20;
+const TIME_LIMIT_SECONDS = 5;
+
+/** A netlink socket in the network namespace that the calling thread is in now. */
+export function openNetlink(libc: Libc, protocol: number): NetlinkTransport {
+  const fd = libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
+  if (fd < 0) throw openError(libc.errno());
+  setOptions(libc, fd);
+  return {
+    send(datagram) {
+      for (;;) {
+        if (libc.send(fd, datagram, datagram.length, 0) >= 0) return;
+        const errno = libc.errno();
+        if (errno !== EINTR) throw new KernelError('sending a netlink request', errno);
+      }
+    },
+    async receive(buffer) {
+      for (;;) {
+        const result = await libc.recvAsync(fd, buffer, buffer.length, MSG_TRUNC);
+        if (result >= 0) return result;
+        if (result !== -EINTR) throw new KernelError('receiving a netlink reply', -result);
+      }
+    },
+    close() {
+      libc.close(fd);
+    },
+  };
+}
+
+function openError(errno: number): KernelError {
+  return new KernelError('opening a netlink socket', errno, {
+    todo:
+      errno === EPROTONOSUPPORT
+        ? 'load the kernel module for it (modprobe tcp_diag), or use a kernel with CONFIG_INET_DIAG'
+        : 'allow AF_NETLINK sockets (seccomp or a container policy forbids them)',
+  });
+}
+
+function setOptions(libc: Libc, fd: number): void {
+  const size = new Uint8Array(new Int32Array([RECEIVE_BUFFER_BYTES]).buffer);
+  libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, size, size.length);
+  // struct timeval with 64-bit fields: a kernel that never answers must not hang lastack.
+  const limit = new Uint8Array(new BigInt64Array([BigInt(TIME_LIMIT_SECONDS), 0n]).buffer);
+  libc.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, limit, limit.length);
+}

@@ -1,0 +1,19 @@
+/**
+ * A netlink socket, reduced to bytes. Everything above it works the same over the real kernel, a recording and a
+ * transport that injects faults.
+ */
+export interface NetlinkTransport {
+  /** Sends one datagram. @throws KernelError */
+  send(datagram: Uint8Array): void;
+  /**
+   * Receives one datagram into the buffer and returns its true length, which exceeds the buffer's when it was cut.
+   * Waits at most the transport's time limit. Rejects with KernelError; EINTR is retried below this interface.
+   */
+  receive(buffer: Uint8Array): Promise<number>;
+  close(): void;
+}
+
+/** Opens a transport; a separate one for each namespace, because a netlink socket belongs to one for its life. */
+export type OpenNetlink = (protocol: number) => NetlinkTransport;
+
+export const NetlinkProtocol = { ROUTE: 0, SOCK_DIAG: 4, NETFILTER: 12 } as const;

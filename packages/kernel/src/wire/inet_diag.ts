@@ -1,0 +1,96 @@
+import { align4, encodeMessage, LITTLE_ENDIAN, NlmFlag } from './netlink.ts';
+
+/** Requests of the sock_diag family (include/uapi/linux/{sock_diag,inet_diag}.h). */
+export const SOCK_DIAG_BY_FAMILY = 20;
+/** The older request type: its handler walks IPv4 and IPv6 sockets in one go, which type 20 refuses (ENOENT). */
+export const TCPDIAG_GETSOCK = 18;
+
+export const IPPROTO_TCP = 6;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+
+/** Request attribute that carries a filter program. */
+export const INET_DIAG_REQ_BYTECODE = 1;
+
+/** Reply attributes. An extension bit of the request is 1 << (attribute - 1). */
+export const DiagAttribute = { INFO: 2, MARK: 15, CGROUP_ID: 21 } as const;
+export const EXTENSION_INFO = 1 << (DiagAttribute.INFO - 1);
+
+/** struct inet_diag_msg: 72 bytes, of which all integers but the ports and addresses are in host byte order. */
+export const DIAG_MESSAGE_BYTES = 72;
+export const DiagField = {
+  family: 0,
+  state: 1,
+  timer: 2,
+  retries: 3,
+  localPort: 4,
+  remotePort: 6,
+  localAddress: 8,
+  remoteAddress: 24,
+  interfaceIndex: 40,
+  cookie: 44,
+  expiresMs: 52,
+  receiveQueue: 56,
+  sendQueue: 60,
+  uid: 64,
+  inode: 68,
+} as const;
+
+/** Asks for every TCP socket of both families whose state bit (1 << state) is in `states`. */
+export function encodeDumpRequest(
+  sequence: number,
+  states: number,
+  extensions: number,
+  bytecode?: Uint8Array,
+): Uint8Array {
+  // struct inet_diag_req: family, src_len, dst_len, ext, sockid (48 bytes), states, dbs
+  const body = new Uint8Array(60);
+  body[3] = extensions;
+  new DataView(body.buffer).setUint32(52, states >>> 0, LITTLE_ENDIAN);
+  return encodeMessage(
+    TCPDIAG_GETSOCK,
+    NlmFlag.REQUEST | NlmFlag.DUMP,
+    sequence,
+    body,
+    bytecode ? [[INET_DIAG_REQ_BYTECODE, bytecode]] : [],
+  );
+}
+
+/** As encodeDumpRequest, for one family, by the present request type. */
+export function encodeFamilyDumpRequest(
+  sequence: number,
+  family: number,
+  states: number,
+  extensions: number,
+  bytecode?: Uint8Array,
+): Uint8Array {
+  // struct inet_diag_req_v2: family, protocol, ext, pad, states, sockid (48 bytes)
+  const body = new Uint8Array(56);
+  body[0] = family;
+  body[1] = IPPROTO_TCP;
+  body[2] = extensions;
+  new DataView(body.buffer).setUint32(4, states >>> 0, LITTLE_ENDIAN);
+  return encodeMessage(
+    SOCK_DIAG_BY_FAMILY,
+    NlmFlag.REQUEST | NlmFlag.DUMP,
+    sequence,
+    body,
+    bytecode ? [[INET_DIAG_REQ_BYTECODE, bytecode]] : [],
+  );
+}
+
+/** Calls `visit(type, offset of the value, its length)` for each well-formed attribute in [from, end). */
+export function forEachAttribute(
+  view: DataView,
+  from: number,
+  end: number,
+  visit: (type: number, at: number, length: number) => void,
+): void {
+  let at = from;
+  while (at + 4 <= end) {
+    const length = view.getUint16(at, LITTLE_ENDIAN);
+    if (length < 4 || at + length > end) return;
+    visit(view.getUint16(at + 2, LITTLE_ENDIAN) & 0x3fff, at + 4, length - 4);
+    at += align4(length);
+  }
+}

@@ -1,0 +1,268 @@
+import { type SocketKind, type SocketTable, socketKind, TcpState, type TcpInfo } from '@lastack/core';
+import { formatAddress } from './address.ts';
+import { AF_INET6, DIAG_MESSAGE_BYTES, DiagAttribute, DiagField } from './inet_diag.ts';
+import { align4, LITTLE_ENDIAN } from './netlink.ts';
+import { decodeTcpInfo, TCP_INFO_BYTES } from './tcp_info.ts';
+
+/**
+ * One row is struct inet_diag_msg as received, then what lastack keeps of the attributes: cgroup id (8), mark (4) and
+ * presence bits (4). 88 bytes a socket; nothing else is stored in the first pass.
+ */
+const ROW_BYTES = DIAG_MESSAGE_BYTES + 16;
+const ROW_WORDS = ROW_BYTES / 4;
+const HEADER_WORDS = DIAG_MESSAGE_BYTES / 4;
+const CGROUP = DIAG_MESSAGE_BYTES;
+const MARK = DIAG_MESSAGE_BYTES + 8;
+const PRESENT = DIAG_MESSAGE_BYTES + 12;
+const HAS_CGROUP = 1;
+const HAS_MARK = 2;
+
+const FIRST_CAPACITY_ROWS = 1024;
+/** Attribute header and value of DiagAttribute.MARK: minisockets carry nothing else. */
+const ATTRIBUTE_HEADER_BYTES = 4;
+
+/** The sockets of one dump, kept as bytes in one growing array. Filled by `append`, then read through SocketTable. */
+export class DiagTable implements SocketTable {
+  count = 0;
+  #words = new Uint32Array(FIRST_CAPACITY_ROWS * ROW_WORDS);
+  #bytes = new Uint8Array(this.#words.buffer);
+  #view = new DataView(this.#words.buffer);
+  #info: InfoRows | undefined;
+
+  /** @param expectedRows avoids copying while growing; any value is safe. */
+  constructor(expectedRows = 0) {
+    if (expectedRows > FIRST_CAPACITY_ROWS) this.#resize(expectedRows);
+  }
+
+  /**
+   * Takes one reply. `words`/`view` cover the receive buffer, `at` is the offset of struct inet_diag_msg (a multiple
+   * of 4), `end` that of the end of the message. The caller has checked that the structure is complete.
+   */
+  append(words: Uint32Array, view: DataView, at: number, end: number): void {
+    if (this.count * ROW_WORDS === this.#words.length) this.#resize(this.count * 2);
+    const target = this.#words;
+    const from = at >> 2;
+    const to = this.count * ROW_WORDS;
+    for (let index = 0; index < HEADER_WORDS; index++) target[to + index] = words[from + index];
+    this.#appendAttributes(view, at + DIAG_MESSAGE_BYTES, end, to);
+    this.count++;
+  }
+
+  #appendAttributes(view: DataView, from: number, end: number, row: number): void {
+    const target = this.#words;
+    let present = 0;
+    let at = from;
+    while (at + ATTRIBUTE_HEADER_BYTES <= end) {
+      const length = view.getUint16(at, LITTLE_ENDIAN);
+      if (length < ATTRIBUTE_HEADER_BYTES || at + length > end) break;
+      const type = view.getUint16(at + 2, LITTLE_ENDIAN);
+      if (type === DiagAttribute.CGROUP_ID && length >= 12) {
+        target[row + CGROUP / 4] = view.getUint32(at + 4, LITTLE_ENDIAN);
+        target[row + CGROUP / 4 + 1] = view.getUint32(at + 8, LITTLE_ENDIAN);
+        present |= HAS_CGROUP;
+      } else if (type === DiagAttribute.MARK && length >= 8) {
+        target[row + MARK / 4] = view.getUint32(at + 4, LITTLE_ENDIAN);
+        present |= HAS_MARK;
+      }
+      at += align4(length);
+    }
+    target[row + PRESENT / 4] = present;
+  }
+
+  #resize(rows: number): void {
+    const words = new Uint32Array(rows * ROW_WORDS);
+    words.set(this.#words.subarray(0, this.count * ROW_WORDS));
+    this.#words = words;
+    this.#bytes = new Uint8Array(words.buffer);
+    this.#view = new DataView(words.buffer);
+  }
+
+  /** Takes over one row of another table. @returns its row number here. */
+  copyRow(source: DiagTable, row: number): number {
+    if (this.count * ROW_WORDS === this.#words.length) this.#resize(this.count * 2);
+    this.#words.set(source.#words.subarray(row * ROW_WORDS, (row + 1) * ROW_WORDS), this.count * ROW_WORDS);
+    return this.count++;
+  }
+
+  /** Forgets all rows; the memory is kept for the next ones. */
+  clear(): void {
+    this.count = 0;
+    this.#info = undefined;
+  }
+
+  /** Drops all rows for which `keep` is false; row numbers change. Only before TCP_INFO is attached. */
+  retain(keep: (row: number) => boolean): void {
+    let kept = 0;
+    for (let row = 0; row < this.count; row++) {
+      if (!keep(row)) continue;
+      if (kept !== row) this.#words.copyWithin(kept * ROW_WORDS, row * ROW_WORDS, (row + 1) * ROW_WORDS);
+      kept++;
+    }
+    this.count = kept;
+  }
+
+  /** Prepares for `attachInfo` of the given rows. */
+  expectInfo(rows: Iterable<number>): void {
+    this.#info ??= new InfoRows(this);
+    this.#info.expect(rows);
+  }
+
+  /** Takes TCP_INFO of the socket with this cookie, when it was expected and is in the same state as in its row. */
+  attachInfo(cookieLow: number, cookieHigh: number, state: number, view: DataView, at: number, length: number): void {
+    this.#info?.attach(cookieLow, cookieHigh, state, view, at, length);
+  }
+
+  /** Low and high half of the cookie. */
+  cookieLow(row: number): number {
+    return this.#words[row * ROW_WORDS + DiagField.cookie / 4];
+  }
+  cookieHigh(row: number): number {
+    return this.#words[row * ROW_WORDS + DiagField.cookie / 4 + 1];
+  }
+
+  /** struct inet_diag_sockid of the row (48 bytes): what an exact request needs, cookie included. */
+  socketId(row: number): Uint8Array {
+    const at = row * ROW_BYTES + DiagField.localPort;
+    return this.#bytes.subarray(at, at + 48);
+  }
+
+  /** Raw access for the text writer: the bytes of all rows, where a row starts, and the length of one. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+  offset(row: number): number {
+    return row * ROW_BYTES;
+  }
+
+  state(row: number): number {
+    const state = this.#bytes[row * ROW_BYTES + DiagField.state];
+    // TCP sockets in CLOSE are in no table that a dump walks: this number means "bound, not listening" (since 6.8).
+    return state === TcpState.CLOSE ? TcpState.BOUND_INACTIVE : state;
+  }
+  family(row: number): 4 | 6 {
+    return this.#bytes[row * ROW_BYTES + DiagField.family] === AF_INET6 ? 6 : 4;
+  }
+  kind(row: number): SocketKind {
+    return socketKind(this.state(row), this.timer(row), this.inode(row));
+  }
+  timer(row: number): number {
+    return this.#bytes[row * ROW_BYTES + DiagField.timer];
+  }
+  timerRetries(row: number): number {
+    return this.#bytes[row * ROW_BYTES + DiagField.retries];
+  }
+  timerExpiresMs(row: number): number {
+    return this.#words[row * ROW_WORDS + DiagField.expiresMs / 4];
+  }
+  receiveQueue(row: number): number {
+    return this.#words[row * ROW_WORDS + DiagField.receiveQueue / 4];
+  }
+  sendQueue(row: number): number {
+    return this.#words[row * ROW_WORDS + DiagField.sendQueue / 4];
+  }
+  uid(row: number): number {
+    return this.#words[row * ROW_WORDS + DiagField.uid / 4];
+  }
+  inode(row: number): number {
+    return this.#words[row * ROW_WORDS + DiagField.inode / 4];
+  }
+  interfaceIndex(row: number): number {
+    return this.#words[row * ROW_WORDS + DiagField.interfaceIndex / 4];
+  }
+  localPort(row: number): number {
+    return this.#view.getUint16(row * ROW_BYTES + DiagField.localPort);
+  }
+  remotePort(row: number): number {
+    return this.#view.getUint16(row * ROW_BYTES + DiagField.remotePort);
+  }
+  localAddress(row: number): string {
+    return formatAddress(this.#bytes, row * ROW_BYTES + DiagField.localAddress, this.family(row));
+  }
+  remoteAddress(row: number): string {
+    return formatAddress(this.#bytes, row * ROW_BYTES + DiagField.remoteAddress, this.family(row));
+  }
+  localAddressBytes(row: number): Uint8Array {
+    return this.#addressBytes(row, DiagField.localAddress);
+  }
+  remoteAddressBytes(row: number): Uint8Array {
+    return this.#addressBytes(row, DiagField.remoteAddress);
+  }
+  #addressBytes(row: number, field: number): Uint8Array {
+    const at = row * ROW_BYTES + field;
+    return this.#bytes.subarray(at, at + (this.family(row) === 4 ? 4 : 16));
+  }
+  cookie(row: number): bigint {
+    return (BigInt(this.cookieHigh(row)) << 32n) | BigInt(this.cookieLow(row));
+  }
+  cgroupId(row: number): bigint | undefined {
+    const at = row * ROW_BYTES;
+    if (!(this.#bytes[at + PRESENT_BYTE] & HAS_CGROUP)) return undefined;
+    const word = (at + CGROUP) / 4;
+    return (BigInt(this.#words[word + 1]) << 32n) | BigInt(this.#words[word]);
+  }
+  mark(row: number): number | undefined {
+    const at = row * ROW_BYTES;
+    return this.#bytes[at + PRESENT_BYTE] & HAS_MARK ? this.#words[(at + MARK) / 4] : undefined;
+  }
+  info(row: number): TcpInfo | undefined {
+    return this.#info?.read(row);
+  }
+}
+
+/** The presence bits fit the word's lowest byte, wherever this machine keeps it. */
+const PRESENT_BYTE = LITTLE_ENDIAN ? PRESENT : PRESENT + 3;
+
+/** TCP_INFO of the rows that asked for it, joined by cookie. */
+class InfoRows {
+  readonly #table: DiagTable;
+  /** Cookies count up from 1 and stay far below 2^53, so a plain number holds one exactly. */
+  readonly #rowOf = new Map<number, number>();
+  readonly #slotOf = new Map<number, number>();
+  #bytes = new Uint8Array(0);
+  #view = new DataView(this.#bytes.buffer);
+  #used = 0;
+
+  constructor(table: DiagTable) {
+    this.#table = table;
+  }
+
+  expect(rows: Iterable<number>): void {
+    for (const row of rows) {
+      this.#rowOf.set(cookieNumber(this.#table.cookieLow(row), this.#table.cookieHigh(row)), row);
+    }
+    const needed = this.#rowOf.size * SLOT_BYTES;
+    if (this.#bytes.length >= needed) return;
+    const grown = new Uint8Array(needed);
+    grown.set(this.#bytes.subarray(0, this.#used));
+    this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
+  }
+
+  attach(low: number, high: number, state: number, view: DataView, at: number, length: number): void {
+    const row = this.#rowOf.get(cookieNumber(low, high));
+    // A socket that moved on between the passes keeps no TCP_INFO: its numbers would belong to another state.
+    if (row === undefined || this.#table.state(row) !== state) return;
+    let slot = this.#slotOf.get(row);
+    if (slot === undefined) {
+      if (this.#used + SLOT_BYTES > this.#bytes.length) return;
+      slot = this.#used;
+      this.#used += SLOT_BYTES;
+      this.#slotOf.set(row, slot);
+    }
+    const kept = Math.min(length, TCP_INFO_BYTES);
+    this.#view.setUint32(slot, kept);
+    this.#bytes.set(new Uint8Array(view.buffer, view.byteOffset + at, kept), slot + 4);
+  }
+
+  read(row: number): TcpInfo | undefined {
+    const slot = this.#slotOf.get(row);
+    return slot === undefined ? undefined : decodeTcpInfo(this.#view, slot + 4, this.#view.getUint32(slot));
+  }
+}
+
+/** Length word, then the structure. */
+const SLOT_BYTES = 4 + TCP_INFO_BYTES;
+
+function cookieNumber(low: number, high: number): number {
+  return high * 2 ** 32 + low;
+}

@@ -1,0 +1,45 @@
+import { KernelError } from '@lastack/kernel';
+import { Command, CommanderError } from 'commander';
+import { ClosedPipe, type Effects, Exit, UserError } from '../effects.ts';
+import { listCommand } from './commands/list.ts';
+
+export const VERSION = '0.1.0';
+
+/** Runs one command line and returns the exit code. Only a closed pipe and faults of lastack itself are thrown. */
+export async function runCommandLine(effects: Effects): Promise<number> {
+  let code: number = Exit.OK;
+  const program = new Command('lastack');
+  const done = (result: number) => {
+    code = result;
+  };
+  program
+    .description('Finds TCP connections that are stuck, says why, and when they go away')
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => effects.stdout.write(text),
+      writeErr: (text) => effects.stderr.write(text),
+    });
+  for (const add of [listCommand]) add(program, effects, done);
+  try {
+    await program.parseAsync(effects.argv as string[], { from: 'user' });
+  } catch (error) {
+    return explainFailure(error, effects);
+  }
+  return code;
+}
+
+/** One line on standard error for everything a user or the kernel can cause. */
+function explainFailure(error: unknown, effects: Effects): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.OK : Exit.USAGE;
+  if (error instanceof UserError) {
+    effects.stderr.write(`lastack: ${error.message}\n`);
+    return error.exitCode;
+  }
+  if (error instanceof KernelError) {
+    effects.stderr.write(`lastack: ${error.message}${error.todo ? `; ${error.todo}` : ''}\n`);
+    return Exit.NOT_POSSIBLE;
+  }
+  if (error instanceof ClosedPipe) return Exit.OK;
+  throw error;
+}

@@ -1,0 +1,56 @@
+import type { Libc } from '@lastack/kernel';
+
+/** Everything outside the program, in one value. Only main.ts makes a real one; tests make their own. */
+export interface Effects {
+  argv: readonly string[];
+  env: Readonly<Record<string, string | undefined>>;
+  stdout: Stream;
+  stderr: Stream;
+  /** Epoch milliseconds. */
+  now(): number;
+  /** Milliseconds of a clock that never jumps. */
+  monotonicMs(): number;
+  sleep(ms: number): Promise<void>;
+  hostname: string;
+  /** `uname -r`. */
+  kernelRelease: string;
+  procRoot: string;
+  sysRoot: string;
+  /** Loads the C library on first use: `--help` and `explain` do without. */
+  libc(): Libc;
+}
+
+export interface Stream {
+  /** Takes all bytes before it returns. @throws ClosedPipe when the reader is gone */
+  write(bytes: Uint8Array | string): void;
+  isTerminal: boolean;
+  /** Columns of the terminal; undefined for a pipe or file. */
+  columns: number | undefined;
+}
+
+/** The reader of our output went away (`| head`): not an error, the program just ends. */
+export class ClosedPipe extends Error {
+  override readonly name = 'ClosedPipe';
+}
+
+/** Exit codes, the same for every command. */
+export const Exit = {
+  OK: 0,
+  /** Doctor: something is stuck. ls: nothing matched. */
+  FOUND_OR_NO_MATCH: 1,
+  USAGE: 2,
+  /** Not permitted, or not supported here. */
+  NOT_POSSIBLE: 3,
+  PARTIAL: 4,
+  INTERRUPTED: 130,
+} as const;
+
+/** A mistake the user can mend: one line on standard error, and the exit code. */
+export class UserError extends Error {
+  override readonly name = 'UserError';
+  readonly exitCode: number;
+  constructor(message: string, exitCode: number = Exit.USAGE) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
