@@ -1,0 +1,3 @@
+export * from './enter.ts';
+export * from './list.ts';
+export * from './path.ts';

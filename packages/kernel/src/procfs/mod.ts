@@ -1,0 +1,13 @@
+export * from './activity.ts';
+export * from './cgroup.ts';
+export * from './counters.ts';
+export * from './descriptors.ts';
+export * from './interfaces.ts';
+export * from './owners.ts';
+export * from './process.ts';
+export * from './services.ts';
+export * from './sockstat.ts';
+export * from './syscalls.ts';
+export { printable } from './text.ts';
+export * from './timer_hz.ts';
+export * from './watched.ts';
