@@ -1,0 +1,35 @@
+import type { Forecast } from '@lastack/core';
+
+/** The CLEARS column: `58-61s`, `1m42s|3m25s` for two possible times, `never`, `<16m`, `depends`, `unknown`. */
+export function clearsText(forecast: Forecast): string {
+  const { kind, modes, earliestMs, latestMs } = forecast;
+  if (kind === 'never' || kind === 'unknown') return kind;
+  if (kind === 'when') return latestMs === undefined ? 'depends' : `<${compactDuration(latestMs)}`;
+  if (modes && modes.length > 1) return modes.map((mode) => rangeText(mode.earliestMs, mode.latestMs)).join('|');
+  return rangeText(earliestMs ?? 0, latestMs ?? earliestMs ?? 0);
+}
+
+function rangeText(earliestMs: number, latestMs: number): string {
+  const from = compactDuration(earliestMs, Math.floor);
+  const to = compactDuration(latestMs, Math.ceil);
+  if (from === to) return to;
+  // `58-61s`: the unit once where both have the same single one.
+  const single = /^\d+(\D)$/;
+  const [a, b] = [single.exec(from), single.exec(to)];
+  return a && b && a[1] === b[1] ? `${from.slice(0, -1)}-${to}` : `${from}-${to}`;
+}
+
+/** One or two units without spaces: `42s`, `15m38s`, `2h11m`, `3d4h`. */
+export function compactDuration(ms: number, round: (value: number) => number = Math.round): string {
+  const seconds = Math.max(0, round(ms / 1000));
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 7200) return two(seconds, 60, 'm', 's');
+  const minutes = round(ms / 60_000);
+  if (minutes < 2880) return two(minutes, 60, 'h', 'm');
+  return two(round(ms / 3_600_000), 24, 'd', 'h');
+}
+
+function two(value: number, divisor: number, large: string, small: string): string {
+  const rest = value % divisor;
+  return `${Math.floor(value / divisor)}${large}${rest > 0 ? `${rest}${small}` : ''}`;
+}
