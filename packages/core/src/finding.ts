@@ -64,6 +64,11 @@ export interface RuleContext {
   /** The other end when exactly one visible socket has the mirrored addresses in a state that fits; else undefined. */
   peerOf(ref: SocketRef): SocketRef | undefined;
   forecast(ref: SocketRef): Forecast;
+  /**
+   * `build(namespace)`, run at most once per namespace and function in one diagnosis: for indexes over a table of
+   * hundreds of thousands of rows that several rules share. `createMemo` in rules/shared/memo.ts implements it.
+   */
+  memo<T>(namespace: NamespaceSnapshot, build: (namespace: NamespaceSnapshot) => T): T;
 }
 
 /**

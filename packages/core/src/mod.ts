@@ -1,5 +1,12 @@
+export * from './duration.ts';
+export * from './filter/mod.ts';
 export * from './finding.ts';
-export * from './forecast/forecast.ts';
+export * from './forecast/mod.ts';
+export { RULES } from './rules/mod.ts';
+export { forecastInputOf } from './rules/shared/forecast_input.ts';
+export { createMemo } from './rules/shared/memo.ts';
 export * from './snapshot.ts';
 export * from './tcp/kind.ts';
+export * from './tcp/mod.ts';
+export * from './tcp/parse_state.ts';
 export * from './tcp/states.ts';

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import type { DirectoryCalls } from '../procfs/descriptors.ts';
 
 /** The C library functions that lastack calls. Each returns -1 on failure; `errno()` then tells why. */
 export interface Libc {
@@ -15,12 +16,17 @@ export interface Libc {
   /** Needs ptrace-attach rights over the process. The duplicate is close-on-exec. */
   pidfdGetfd(pidfd: number, fd: number): number;
   close(fd: number): number;
+  /** For the fast walk over /proc/PID/fd. */
+  directory: DirectoryCalls;
   /** errno of the last failed call on this thread. */
   errno(): number;
 }
 
 const SYS_PIDFD_OPEN = 434;
 const SYS_PIDFD_GETFD = 438;
+/** getdents64 has its own number on each machine, unlike the calls since 424. */
+const SYS_GETDENTS64: Readonly<Record<string, number>> = { x64: 217, arm64: 61, riscv64: 61, ppc64: 202, s390x: 220 };
+const SEEK_SET = 0;
 
 interface Func {
   (...args: unknown[]): number;
@@ -63,6 +69,23 @@ export function loadLibc(): Libc {
     pidfdOpen: (pid) => syscall(SYS_PIDFD_OPEN, pid, 0, 0),
     pidfdGetfd: (pidfd, fd) => syscall(SYS_PIDFD_GETFD, pidfd, fd, 0),
     close: lazy('int close(int fd)'),
+    directory: directoryCalls(lazy, () => koffi.errno()),
     errno: () => koffi.errno(),
+  };
+}
+
+/** These return -errno on failure: the walk meets vanished descriptors all the time. */
+function directoryCalls(lazy: (prototype: string) => (...args: unknown[]) => number, errno: () => number): DirectoryCalls {
+  const readlinkat = lazy('long readlinkat(int fd, const void *name, void *target, size_t length)');
+  const getdents64 = lazy('long syscall(long number, long fd, void *bytes, long length)');
+  const lseek = lazy('int64_t lseek(int fd, int64_t offset, int whence)');
+  const number = SYS_GETDENTS64[process.arch];
+  const checked = (result: number): number => (result < 0 ? -errno() : result);
+  const ENOSYS = 38;
+  return {
+    readlinkat: (fd, name, target) => checked(readlinkat(fd, name, target, target.length)),
+    getdents64: (fd, entries) =>
+      number === undefined ? -ENOSYS : checked(getdents64(number, fd, entries, entries.length)),
+    seek: (fd, offset) => checked(lseek(fd, offset, SEEK_SET)),
   };
 }

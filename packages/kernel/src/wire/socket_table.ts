@@ -134,6 +134,37 @@ export class DiagTable implements SocketTable {
     return row * ROW_BYTES;
   }
 
+  /**
+   * Hash of the connection's two endpoints, the local one first; a v4-mapped address counts as the IPv4 address it
+   * holds. `mirrored` puts the remote one first: equal to the plain hash of the other end of the same connection.
+   */
+  endpointHash(row: number, mirrored: boolean): number {
+    const ports = this.#view.getUint32(row * ROW_BYTES + DiagField.localPort);
+    const local = this.#addressHash(row, DiagField.localAddress);
+    const remote = this.#addressHash(row, DiagField.remoteAddress);
+    return mirrored ? mix(remote, local, (ports << 16) | (ports >>> 16)) : mix(local, remote, ports);
+  }
+
+  /** Whether two rows are the two ends of one connection, by addresses and ports. */
+  isMirrorOf(row: number, other: DiagTable, otherRow: number): boolean {
+    return (
+      this.localPort(row) === other.remotePort(otherRow) &&
+      this.remotePort(row) === other.localPort(otherRow) &&
+      plainAddress(this.localAddress(row)) === plainAddress(other.remoteAddress(otherRow)) &&
+      plainAddress(this.remoteAddress(row)) === plainAddress(other.localAddress(otherRow))
+    );
+  }
+
+  #addressHash(row: number, field: number): number {
+    const word = (row * ROW_BYTES + field) / 4;
+    const words = this.#words;
+    const first = words[word];
+    if (this.family(row) === 4) return first;
+    const last = words[word + 3];
+    if (first === 0 && words[word + 1] === 0 && words[word + 2] === MAPPED_WORD) return last;
+    return first ^ Math.imul(words[word + 1], 31) ^ Math.imul(words[word + 2], 961) ^ Math.imul(last, 29791);
+  }
+
   state(row: number): number {
     const state = this.#bytes[row * ROW_BYTES + DiagField.state];
     // TCP sockets in CLOSE are in no table that a dump walks: this number means "bound, not listening" (since 6.8).
@@ -207,6 +238,17 @@ export class DiagTable implements SocketTable {
   info(row: number): TcpInfo | undefined {
     return this.#info?.read(row);
   }
+}
+
+/** Third word of a v4-mapped address as this machine reads it. */
+const MAPPED_WORD = LITTLE_ENDIAN ? 0xffff_0000 : 0x0000_ffff;
+
+function mix(first: number, second: number, ports: number): number {
+  return (Math.imul(first, 0x9e37_79b1) ^ Math.imul(second, 0x85eb_ca6b) ^ Math.imul(ports, 0xc2b2_ae35)) >>> 0;
+}
+
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }
 
 /** The presence bits fit the word's lowest byte, wherever this machine keeps it. */

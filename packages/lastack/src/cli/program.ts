@@ -1,7 +1,9 @@
 import { KernelError } from '@lastack/kernel';
 import { Command, CommanderError } from 'commander';
 import { ClosedPipe, type Effects, Exit, UserError } from '../effects.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { listCommand } from './commands/list.ts';
+import { printable } from './render/printable.ts';
 
 export const VERSION = '0.1.0';
 
@@ -15,13 +17,15 @@ export async function runCommandLine(effects: Effects): Promise<number> {
   program
     .description('Finds TCP connections that are stuck, says why, and when they go away')
     .version(VERSION)
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => effects.stdout.write(text),
       writeErr: (text) => effects.stderr.write(text),
     });
-  for (const add of [listCommand]) add(program, effects, done);
+  for (const add of [doctorCommand, listCommand]) add(program, effects, done);
   try {
+    checkCommandName(program, effects.argv);
     await program.parseAsync(effects.argv as string[], { from: 'user' });
   } catch (error) {
     return explainFailure(error, effects);
@@ -42,4 +46,13 @@ function explainFailure(error: unknown, effects: Effects): number {
   }
   if (error instanceof ClosedPipe) return Exit.OK;
   throw error;
+}
+
+/** Commander would call an unknown command an excess argument of the doctor. @throws UserError */
+function checkCommandName(program: Command, argv: readonly string[]): void {
+  const [name] = argv;
+  if (name === undefined || name.startsWith('-') || name === 'help') return;
+  const known = program.commands.map((command) => command.name());
+  if (known.includes(name)) return;
+  throw new UserError(`there is no command '${printable(name)}'; there are ${known.join(', ')}, or none for the doctor`);
 }

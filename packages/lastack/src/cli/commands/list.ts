@@ -1,31 +1,142 @@
-import { DiagTable, dumpSockets, NetlinkProtocol, openNetlink } from '@lastack/kernel';
+import {
+  type FilterAst,
+  FilterError,
+  type Note,
+  parseFilter,
+  type Row,
+  renderFilterError,
+  requirements,
+  RULES,
+} from '@lastack/core';
+import { type DiagTable, readServices, readTimerHz } from '@lastack/kernel';
 import type { Command } from 'commander';
-import { type Effects, Exit } from '../../effects.ts';
-import { ByteWriter } from '../render/byte_writer.ts';
-import { layoutFor, writeHeader, writeRow } from '../render/socket_lines.ts';
+import { type Effects, Exit, UserError } from '../../effects.ts';
+import { diagnose } from '../../engine/diagnose.ts';
+import { checkCgroups } from '../../engine/filter_context.ts';
+import { type ListedNamespace, listSockets, type SocketSink } from '../../engine/list_sockets.ts';
+import type { Scope } from '../../engine/namespaces.ts';
+import { closeNamespaces, observe, openNamespaces } from '../../engine/observation.ts';
+import { forecastListed } from '../../engine/forecast_listed.ts';
+import { socketJson } from '../../report/socket_json.ts';
+import { noteLine } from '../render/note_line.ts';
+import { SocketListText } from '../render/socket_list_text.ts';
+import { TextChunks } from '../render/text_chunks.ts';
+
+interface ListOptions {
+  json?: boolean;
+  ndjson?: boolean;
+  allNetns?: boolean;
+  owners: boolean;
+}
 
 export function listCommand(program: Command, effects: Effects, done: (code: number) => void): void {
   program
     .command('ls')
-    .argument('[filter...]')
-    .action(async () => {
-      const transport = openNetlink(effects.libc(), NetlinkProtocol.SOCK_DIAG);
-      const table = new DiagTable();
-      const writer = new ByteWriter((bytes) => effects.stdout.write(bytes));
-      const layout = layoutFor(21, false);
-      writeHeader(writer, layout, { namespace: false, owner: false });
-      const cell = Buffer.from('never');
-      const cells = { clears: () => cell };
-      await dumpSockets(
-        transport,
-        { states: 0x3fff },
-        (words, view, at, end) => table.append(words, view, at, end),
-        () => {
-          for (let row = 0; row < table.count; row++) writeRow(writer, layout, table, row, cells);
-          table.clear();
-        },
+    .description('list sockets like ss, with the time at which each goes away and its owner')
+    .argument('[filter...]', "the language of ss, for example: state fin-wait-1 dst 10.0.2.46 and dport = :2572")
+    .option('--all-netns', 'sockets of every network namespace that can be entered')
+    .option('--no-owners', 'do not search for the processes that hold the sockets (faster)')
+    .option('--json', 'one JSON document, schema lastack.sockets/1')
+    .option('--ndjson', 'one JSON object per line and socket')
+    .allowUnknownOption(false)
+    .action(async (words: string[], options: ListOptions) => done(await list(effects, words, options)));
+}
+
+async function list(effects: Effects, words: string[], options: ListOptions): Promise<number> {
+  const filter = readFilter(effects, words);
+  checkCgroups(effects, filter);
+  const notes: Note[] = [];
+  const needs = requirements(filter);
+  const scope: Scope = options.allNetns || needs.namespaces.length > 0 ? 'all' : 'own';
+  const timerHz = readTimerHz({ procRoot: effects.procRoot, bootRoot: '/boot', release: effects.kernelRelease });
+  const stuck = needs.stuck ? await stuckCookies(effects, scope) : undefined;
+  const printer = makePrinter(effects, options, scope, timerHz);
+  const opened = openNamespaces(effects, scope, notes);
+  let count = 0;
+  try {
+    for (const open of opened) {
+      count += await listSockets(
+        effects,
+        open,
+        { filter, withOwners: options.owners, streaming: printer.streaming, timerHz, stuck },
+        notes,
+        printer.socket,
       );
-      writer.flush();
-      done(Exit.OK);
-    });
+    }
+  } finally {
+    closeNamespaces(opened);
+  }
+  printer.end(notes);
+  for (const note of notes) effects.stderr.write(`lastack: ${noteLine(note)}\n`);
+  if (notes.some(({ incomplete }) => incomplete)) return Exit.PARTIAL;
+  if (count > 0) return Exit.OK;
+  if (!options.json && !options.ndjson) effects.stderr.write('lastack: no socket matches\n');
+  return Exit.FOUND_OR_NO_MATCH;
+}
+
+function readFilter(effects: Effects, words: string[]): FilterAst {
+  try {
+    const needsServices = words.some((word) => /[:a-z]/i.test(word));
+    const filter = parseFilter(words, { services: needsServices ? readServices() : undefined });
+    for (const note of filter.notes) effects.stderr.write(`lastack: ${note}\n`);
+    return filter;
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    throw new UserError(renderFilterError(error, effects.stderr.columns));
+  }
+}
+
+async function stuckCookies(effects: Effects, scope: Scope): Promise<Set<bigint>> {
+  const observation = await observe(effects, scope);
+  const findings = await diagnose(effects, observation, { rules: RULES, minimumIntervalMs: 0 });
+  closeNamespaces(observation.namespaces);
+  return new Set(findings.flatMap(({ sockets }) => sockets.map(({ namespace, row }) => namespace.table.cookie(row))));
+}
+
+interface Printer {
+  /** Whether sockets may come while the dump goes on. */
+  streaming: boolean;
+  socket: SocketSink;
+  end(notes: readonly Note[]): void;
+}
+
+function makePrinter(effects: Effects, options: ListOptions, scope: Scope, timerHz: number | undefined): Printer {
+  if (options.json) return jsonPrinter(effects, timerHz);
+  if (options.ndjson) return ndjsonPrinter(effects, timerHz);
+  const text = new SocketListText(effects.stdout, { namespaces: scope !== 'own', owners: options.owners, timerHz });
+  return { streaming: !effects.stdout.isTerminal, socket: text.add, end: () => text.end() };
+}
+
+function ndjsonPrinter(effects: Effects, timerHz: number | undefined): Printer {
+  const out = new TextChunks(effects.stdout);
+  return {
+    streaming: true,
+    socket: (table, row, namespace) => out.add(`${JSON.stringify(listedJson(table, row, namespace, timerHz))}\n`),
+    end: () => out.flush(),
+  };
+}
+
+function jsonPrinter(effects: Effects, timerHz: number | undefined): Printer {
+  const out = new TextChunks(effects.stdout);
+  const head = { schema: 'lastack.sockets/1', host: effects.hostname, kernel: effects.kernelRelease };
+  const at = new Date(effects.now()).toISOString();
+  out.add(`${JSON.stringify({ ...head, at }).slice(0, -1)},"sockets":[`);
+  let separator = '\n';
+  return {
+    streaming: true,
+    socket(table, row, namespace) {
+      out.add(separator + JSON.stringify(listedJson(table, row, namespace, timerHz)));
+      separator = ',\n';
+    },
+    end(notes) {
+      const complete = notes.every(({ incomplete }) => !incomplete);
+      out.add(`],\n"complete":${complete},"notes":${JSON.stringify(notes)}}\n`);
+      out.flush();
+    },
+  };
+}
+
+function listedJson(table: DiagTable, row: Row, namespace: ListedNamespace, timerHz: number | undefined) {
+  const owners = namespace.owners?.get(table.inode(row)) ?? [];
+  return socketJson(namespace, table, row, owners, forecastListed(table, row, namespace, timerHz));
 }

@@ -1,0 +1,193 @@
+import {
+  ageBounds,
+  compileFilter,
+  type FilterAst,
+  type FilterContext,
+  forecastInputOf,
+  forecastNeedsInfo,
+  type Note,
+  type Owner,
+  type Row,
+  requirements,
+  type Settings,
+  stateMask,
+  TimerCode,
+} from '@lastack/core';
+import {
+  CapabilityBit,
+  compileBytecode,
+  DiagTable,
+  dumpSockets,
+  effectiveCapabilities,
+  fetchInfo,
+  findOwners,
+  hasCapability,
+  scanWithSyscalls,
+} from '@lastack/kernel';
+import type { Effects } from '../effects.ts';
+import { filterContext } from './filter_context.ts';
+import type { OpenNamespace } from './observation.ts';
+
+export interface ListRequest {
+  filter: FilterAst;
+  withOwners: boolean;
+  /** Matching sockets may be handed over while the dump goes on; those that need a second look come last then. */
+  streaming: boolean;
+  timerHz: number | undefined;
+  /** Cookies of the sockets that findings name, when the filter asks for `stuck`. */
+  stuck: ReadonlySet<bigint> | undefined;
+}
+
+export interface ListedNamespace {
+  label: string;
+  settings: Settings;
+  /** By inode; undefined when nobody asked. */
+  owners: ReadonlyMap<number, readonly Owner[]> | undefined;
+}
+
+/** Receives each matching socket once, with TCP_INFO where its forecast needs that. */
+export type SocketSink = (table: DiagTable, row: Row, namespace: ListedNamespace) => void;
+
+/**
+ * Lists the sockets of one namespace that match. What the kernel can check is checked there; the rest here.
+ * @returns how many matched. Rejects with KernelError.
+ */
+export async function listSockets(
+  effects: Effects,
+  open: OpenNamespace,
+  request: ListRequest,
+  notes: Note[],
+  sink: SocketSink,
+): Promise<number> {
+  const context = await filterContext(effects, open, request.filter, notes);
+  const listing = new Listing(effects, open, request, context, notes, sink);
+  await listing.dump();
+  await listing.finish();
+  return listing.count;
+}
+
+class Listing {
+  count = 0;
+  readonly #effects: Effects;
+  readonly #open: OpenNamespace;
+  readonly #request: ListRequest;
+  readonly #context: FilterContext;
+  readonly #notes: Note[];
+  readonly #sink: SocketSink;
+  readonly #namespace: ListedNamespace;
+  readonly #needs: ReturnType<typeof requirements>;
+  /** Sockets of the batch now being received. */
+  readonly #batch = new DiagTable();
+  /** Sockets that cannot be handed over before the dump has ended. */
+  readonly #kept = new DiagTable();
+
+  constructor(
+    effects: Effects,
+    open: OpenNamespace,
+    request: ListRequest,
+    context: FilterContext,
+    notes: Note[],
+    sink: SocketSink,
+  ) {
+    this.#effects = effects;
+    this.#open = open;
+    this.#request = request;
+    this.#context = context;
+    this.#notes = notes;
+    this.#sink = sink;
+    this.#namespace = { label: open.ref.label, settings: open.settings, owners: undefined };
+    this.#needs = requirements(request.filter);
+  }
+
+  async dump(): Promise<void> {
+    const { filter, streaming, withOwners } = this.#request;
+    const { bytes, residual } = compileBytecode(filter, {
+      cgroupIdOf: this.#context.cgroupIdOf,
+      interfaceIndexOf: this.#context.interfaceIndexOf,
+      allowMark: hasCapability(effectiveCapabilities(this.#effects.procRoot), CapabilityBit.NET_ADMIN),
+    });
+    const keepAll = !streaming || withOwners || this.#isSecondLookNeeded();
+    // The first look may let through too much, never too little, while the second is still to come.
+    const matches = this.#isSecondLookNeeded() || !residual ? () => true : compileFilter(residual, this.#context);
+    const batch = this.#batch;
+    const incomplete = await dumpSockets(
+      this.#open.diag,
+      { states: stateMask(filter), bytecode: bytes },
+      (words, view, at, end) => batch.append(words, view, at, end),
+      () => {
+        for (let row = 0; row < batch.count; row++) {
+          if (!matches(batch, row)) continue;
+          if (keepAll || needsInfo(batch, row)) this.#kept.copyRow(batch, row);
+          else this.#give(batch, row);
+        }
+        batch.clear();
+      },
+    );
+    if (incomplete) this.#note('sockets', incomplete, true);
+  }
+
+  /** Second look at what was kept: TCP_INFO, owners, and the conditions that ask for them. */
+  async finish(): Promise<void> {
+    const kept = this.#kept;
+    await this.#readInfo();
+    if (this.#request.withOwners || this.#needs.owners) this.#namespace.owners = this.#readOwners();
+    const matches = this.#isSecondLookNeeded() ? compileFilter(this.#request.filter, this.#secondContext()) : undefined;
+    for (let row = 0; row < kept.count; row++) if (!matches || matches(kept, row)) this.#give(kept, row);
+  }
+
+  #isSecondLookNeeded(): boolean {
+    return this.#needs.owners || this.#needs.info || this.#needs.stuck;
+  }
+
+  #give(table: DiagTable, row: Row): void {
+    this.#sink(table, row, this.#namespace);
+    this.count++;
+  }
+
+  async #readInfo(): Promise<void> {
+    const rows: Row[] = [];
+    for (let row = 0; row < this.#kept.count; row++) {
+      const wanted = this.#needs.info ? this.#kept.kind(row) !== 'minisocket' : needsInfo(this.#kept, row);
+      if (wanted) rows.push(row);
+    }
+    if (rows.length === 0) return;
+    const incomplete = await fetchInfo(this.#open.diag, this.#kept, rows);
+    if (incomplete) this.#note('TCP_INFO', incomplete, false);
+  }
+
+  #readOwners(): Map<number, Owner[]> {
+    const inodes = new Set<number>();
+    for (let row = 0; row < this.#kept.count; row++) {
+      const inode = this.#kept.inode(row);
+      if (inode !== 0) inodes.add(inode);
+    }
+    return findOwners({
+      procRoot: this.#effects.procRoot,
+      inodes,
+      scan: scanWithSyscalls(this.#effects.libc().directory),
+      onNote: (note) => this.#notes.push(note),
+    });
+  }
+
+  #secondContext(): FilterContext {
+    const { owners } = this.#namespace;
+    const { stuck, timerHz } = this.#request;
+    const place = { table: this.#kept, settings: this.#namespace.settings, options: new Map() };
+    return {
+      ...this.#context,
+      ownersOf: (inode) => owners?.get(inode),
+      ageOf: (row) => ageBounds(forecastInputOf({ timerHz }, place, row)),
+      isStuck: (row) => stuck?.has(this.#kept.cookie(row)),
+    };
+  }
+
+  #note(what: string, because: string, incomplete: boolean): void {
+    this.#notes.push({ what: `${what} of network namespace ${this.#namespace.label}`, because, incomplete });
+  }
+}
+
+/** Idle sockets have no timer, and most of the others none whose end depends on TCP_INFO. */
+function needsInfo(table: DiagTable, row: Row): boolean {
+  const timer = table.timer(row);
+  return timer !== TimerCode.NONE && forecastNeedsInfo(table.state(row), table.kind(row), timer);
+}

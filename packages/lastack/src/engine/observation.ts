@@ -1,0 +1,146 @@
+import type { NamespaceSnapshot, Note, Owner, Settings, Snapshot } from '@lastack/core';
+import {
+  DiagTable,
+  dumpSockets,
+  KernelError,
+  type NamespaceRef,
+  NetlinkProtocol,
+  type NetlinkTransport,
+  openNetlink,
+  readCounters,
+  readInterfaces,
+  readSettings,
+  readSockstat,
+  readTimerHz,
+} from '@lastack/kernel';
+import type { Effects } from '../effects.ts';
+import { inside, namespacesIn, type Scope } from './namespaces.ts';
+
+/** A namespace that is open: its netlink socket stays in it, whatever the thread does afterwards. */
+export interface OpenNamespace {
+  ref: NamespaceRef;
+  diag: NetlinkTransport;
+  settings: Settings;
+}
+
+/** Opens the namespaces of a scope for reading. One that cannot be entered or vanished becomes a note. */
+export function openNamespaces(effects: Effects, scope: Scope, notes: Note[]): OpenNamespace[] {
+  const refs = namespacesIn(effects, scope, notes);
+  const opened: OpenNamespace[] = [];
+  for (const ref of refs) {
+    const open = inside(effects, ref, notes, () => ({
+      ref,
+      diag: openNetlink(effects.libc(), NetlinkProtocol.SOCK_DIAG),
+      settings: readSettings(effects),
+    }));
+    if (open) opened.push(open);
+  }
+  return opened;
+}
+
+export function closeNamespaces(opened: readonly OpenNamespace[]): void {
+  for (const { diag } of opened) diag.close();
+}
+
+/** A namespace as observed, still open for second passes; the snapshot's maps are filled in while diagnosing. */
+export interface ObservedNamespace extends NamespaceSnapshot {
+  table: DiagTable;
+  diag: NetlinkTransport;
+  ref: NamespaceRef;
+  paths: Map<string, NonNullable<ReturnType<NamespaceSnapshot['paths']['get']>>>;
+  options: Map<bigint, NonNullable<ReturnType<NamespaceSnapshot['options']['get']>>>;
+}
+
+export interface Observation extends Snapshot {
+  namespaces: ObservedNamespace[];
+  owners: Map<number, readonly Owner[]>;
+  activity: Map<number, NonNullable<ReturnType<Snapshot['activity']['get']>>>;
+  notes: Note[];
+  /** Epoll descriptors by pid, met while searching for owners. */
+  epollDescriptors: Map<number, number[]>;
+  /** Monotonic milliseconds when the observation began. */
+  startedMs: number;
+}
+
+const ALL_STATES = 0x3ffe;
+
+/**
+ * First pass over every namespace of the scope: all sockets, settings, and the first reading of the counters.
+ * Rejects with KernelError when not one namespace could be read.
+ */
+export async function observe(effects: Effects, scope: Scope): Promise<Observation> {
+  const notes: Note[] = [];
+  const startedMs = effects.monotonicMs();
+  const opened = openNamespaces(effects, scope, notes);
+  const atMs = effects.now();
+  const namespaces: ObservedNamespace[] = [];
+  let failure: unknown;
+  for (const open of opened) {
+    try {
+      namespaces.push(await observeNamespace(effects, open, notes));
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      failure = error;
+      open.diag.close();
+      notes.push(failureNote(open.ref, error));
+    }
+  }
+  if (namespaces.length === 0 && failure) throw failure;
+  return {
+    atMs,
+    host: effects.hostname,
+    kernel: effects.kernelRelease,
+    timerHz: readTimerHz({ procRoot: effects.procRoot, bootRoot: '/boot', release: effects.kernelRelease }),
+    namespaces,
+    owners: new Map(),
+    activity: new Map(),
+    notes,
+    epollDescriptors: new Map(),
+    startedMs,
+  };
+}
+
+function failureNote({ label }: NamespaceRef, error: KernelError): Note {
+  return { what: `sockets of network namespace ${label} not read`, because: error.message, todo: error.todo, incomplete: true };
+}
+
+async function observeNamespace(effects: Effects, open: OpenNamespace, notes: Note[]): Promise<ObservedNamespace> {
+  const { ref, diag, settings } = open;
+  const isOwn = ref.path.endsWith('thread-self/ns/net');
+  const read = inside(effects, ref, notes, () => ({
+    sockstat: readSockstat(effects),
+    counters: readCounters(effects),
+    // /sys shows the devices of the namespace it was mounted in: true here, foreign elsewhere.
+    interfaces: readInterfaces(isOwn ? effects : { procRoot: effects.procRoot }),
+  }));
+  const sockstat = read?.sockstat ?? {};
+  const table = new DiagTable((sockstat['TCP.inuse'] ?? 0) + (sockstat['TCP.tw'] ?? 0));
+  const incomplete = await dumpSockets(diag, { states: ALL_STATES }, (words, view, at, end) =>
+    table.append(words, view, at, end),
+  );
+  if (incomplete) notes.push({ what: `sockets of network namespace ${ref.label}`, because: incomplete, incomplete: true });
+  const first = read?.counters;
+  return {
+    ref,
+    diag,
+    inode: ref.inode,
+    label: ref.label,
+    table,
+    settings,
+    sockstat,
+    counters: first && { first, second: first, elapsedMs: 0 },
+    interfaces: read?.interfaces ?? [],
+    paths: new Map(),
+    options: new Map(),
+  };
+}
+
+/** Second reading of the counters, so that rules see rates. `elapsedMs` is the time since the first. */
+export function readCountersAgain(effects: Effects, observation: Observation, firstMs: number): void {
+  for (const namespace of observation.namespaces) {
+    const { counters } = namespace;
+    if (!counters) continue;
+    const second = inside(effects, namespace.ref, [], () => readCounters(effects));
+    if (second) namespace.counters = { first: counters.first, second, elapsedMs: effects.monotonicMs() - firstMs };
+  }
+}
