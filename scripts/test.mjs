@@ -1,7 +1,8 @@
 // `npm test`: installs and builds what is not yet there, then runs every check. Fails when any of them fails.
+
+import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { spawnSync } from 'node:child_process';
 import { build, install, root, run, systemPackages } from './lib/steps.mjs';
 
 install();

@@ -65,9 +65,7 @@ const DEBIAN_PACKAGES = [
 
 /** The system packages the tests need: installed as root on Debian, otherwise named. */
 export function systemPackages() {
-  const missing = DEBIAN_PACKAGES.filter((need) =>
-    need.header ? !existsSync(need.header) : !onPath(need.program),
-  );
+  const missing = DEBIAN_PACKAGES.filter((need) => (need.header ? !existsSync(need.header) : !onPath(need.program)));
   if (missing.length === 0) return;
   const names = missing.map((need) => need.package);
   if (process.getuid?.() !== 0 || !onPath('apt-get')) {

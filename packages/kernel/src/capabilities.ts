@@ -50,7 +50,8 @@ export async function probeSockDestroy(transport: NetlinkTransport): Promise<Cap
   const errno = await acknowledged(transport, 3);
   const what = 'ending single connections in the kernel (SOCK_DESTROY)';
   const id = 'sock-destroy';
-  if (errno === ENOENT) return { id, what, available: true, because: 'a request for a connection that cannot exist gave ENOENT' };
+  if (errno === ENOENT)
+    return { id, what, available: true, because: 'a request for a connection that cannot exist gave ENOENT' };
   if (errno === EOPNOTSUPP) {
     return {
       id,

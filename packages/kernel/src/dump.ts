@@ -124,13 +124,13 @@ async function receiveInto(transport: NetlinkTransport, buffer: ReceiveBuffer, p
     try {
       const received = await transport.receive(buffer.bytes);
       if (received > RECEIVE_BYTES) {
-        progress.incomplete = `a reply of ${received} bytes was cut to ${RECEIVE_BYTES}: sockets are missing`;
+        progress.incomplete ??= `a reply of ${received} bytes was cut to ${RECEIVE_BYTES}: sockets are missing`;
       }
       return received;
     } catch (error) {
       if (!(error instanceof KernelError) || error.errno !== ENOBUFS || attempt >= STRAY_LIMIT) throw error;
       // What did not fit the receive buffer is lost; the rest of the dump still comes.
-      progress.incomplete = 'the receive buffer overflowed (ENOBUFS): sockets are missing';
+      progress.incomplete ??= 'the receive buffer overflowed (ENOBUFS): sockets are missing';
     }
   }
 }
@@ -163,7 +163,7 @@ function readDatagram(
   while (at + NLMSG_HEADER_BYTES <= end) {
     const length = view.getUint32(at, LITTLE_ENDIAN);
     if (length < NLMSG_HEADER_BYTES || at + length > end) {
-      progress.incomplete = `a netlink message of ${length} bytes does not fit its datagram: the rest was not read`;
+      progress.incomplete ??= `a netlink message of ${length} bytes does not fit its datagram: the rest was not read`;
       return;
     }
     if (view.getUint32(at + 8, LITTLE_ENDIAN) === sequence) {
@@ -172,7 +172,8 @@ function readDatagram(
     }
     at += align4(length);
   }
-  if (end === 0) progress.incomplete = 'the kernel sent an empty reply: the rest was not read';
+  if (at < end) progress.incomplete ??= `${end - at} bytes behind the last netlink message: sockets may be missing`;
+  if (end === 0) progress.incomplete ??= 'the kernel sent an empty reply: the rest was not read';
   if (!ours && end > 0 && ++progress.strays > STRAY_LIMIT) {
     throw new KernelError(operation, 0, { detail: 'only unrelated messages arrive' });
   }
@@ -194,7 +195,7 @@ function readMessage(
   }
   if (type === TCPDIAG_GETSOCK || type === SOCK_DIAG_BY_FAMILY) {
     if (length >= NLMSG_HEADER_BYTES + DIAG_MESSAGE_BYTES) visit(words, view, body, at + length);
-    else progress.incomplete = `a socket message of ${length} bytes is too short: a socket is missing`;
+    else progress.incomplete ??= `a socket message of ${length} bytes is too short: a socket is missing`;
   } else if (type === NlmsgType.ERROR || (type === NlmsgType.DONE && length >= NLMSG_HEADER_BYTES + 4)) {
     throwErrno(operation, errorOf(view, body, at + length));
   }

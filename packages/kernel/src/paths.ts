@@ -39,12 +39,13 @@ export async function readPaths(
   await exchange(transport, neighbourDumpRequest(2), 'listing neighbours', (message) => {
     const neighbour = decodeNeighbour(message);
     if (neighbour) neighbours.push(neighbour);
+    return false;
   });
   const paths = new Map<string, PathEvidence>();
   let sequence = 3;
   for (const { address, ...query } of queries) {
     const answer = await findRoute(transport, { ...query, sequence: sequence++ });
-    paths.set(address, pathEvidence({ answer, destination: address, neighbours, links }));
+    paths.set(address, pathEvidence({ answer, destination: plainAddress(address), neighbours, links }));
   }
   return paths;
 }
@@ -54,6 +55,7 @@ export async function readLinks(transport: NetlinkTransport): Promise<Link[]> {
   const links: Link[] = [];
   await exchange(transport, linkDumpRequest(1), 'listing interfaces', (message) => {
     links.push(decodeLink(message));
+    return false;
   });
   return links;
 }
@@ -78,7 +80,8 @@ async function exchange(
   transport: NetlinkTransport,
   request: Uint8Array,
   operation: string,
-  take: (message: Uint8Array) => boolean | void,
+  /** Returns true when nothing more is wanted. */
+  take: (message: Uint8Array) => boolean,
 ): Promise<void> {
   const sequence = new DataView(request.buffer).getUint32(8, LITTLE_ENDIAN);
   const buffer = new Uint8Array(RECEIVE_BYTES);
@@ -99,9 +102,14 @@ async function exchange(
           if (errno > 0) throw new KernelError(operation, errno);
           return;
         }
-        if (take(buffer.slice(at, at + length)) === true) return;
+        if (take(buffer.slice(at, at + length))) return;
       }
       at += align4(length);
     }
   }
+}
+
+/** Neighbours of a v4-mapped address are known under the IPv4 address it holds. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

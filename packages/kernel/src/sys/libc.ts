@@ -75,7 +75,10 @@ export function loadLibc(): Libc {
 }
 
 /** These return -errno on failure: the walk meets vanished descriptors all the time. */
-function directoryCalls(lazy: (prototype: string) => (...args: unknown[]) => number, errno: () => number): DirectoryCalls {
+function directoryCalls(
+  lazy: (prototype: string) => (...args: unknown[]) => number,
+  errno: () => number,
+): DirectoryCalls {
   const readlinkat = lazy('long readlinkat(int fd, const void *name, void *target, size_t length)');
   const getdents64 = lazy('long syscall(long number, long fd, void *bytes, long length)');
   const lseek = lazy('int64_t lseek(int fd, int64_t offset, int whence)');

@@ -1,4 +1,4 @@
-import { type SocketKind, type SocketTable, socketKind, TcpState, type TcpInfo } from '@lastack/core';
+import { type SocketKind, type SocketTable, socketKind, type TcpInfo, TcpState } from '@lastack/core';
 import { formatAddress } from './address.ts';
 import { AF_INET6, DIAG_MESSAGE_BYTES, DiagAttribute, DiagField } from './inet_diag.ts';
 import { align4, LITTLE_ENDIAN } from './netlink.ts';

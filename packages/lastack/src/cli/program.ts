@@ -2,6 +2,7 @@ import { KernelError } from '@lastack/kernel';
 import { Command, CommanderError } from 'commander';
 import { ClosedPipe, type Effects, Exit, UserError } from '../effects.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { labCommand } from './commands/lab.ts';
 import { listCommand } from './commands/list.ts';
 import { printable } from './render/printable.ts';
 
@@ -23,7 +24,7 @@ export async function runCommandLine(effects: Effects): Promise<number> {
       writeOut: (text) => effects.stdout.write(text),
       writeErr: (text) => effects.stderr.write(text),
     });
-  for (const add of [doctorCommand, listCommand]) add(program, effects, done);
+  for (const add of [doctorCommand, listCommand, labCommand]) add(program, effects, done);
   try {
     checkCommandName(program, effects.argv);
     await program.parseAsync(effects.argv as string[], { from: 'user' });
@@ -54,5 +55,7 @@ function checkCommandName(program: Command, argv: readonly string[]): void {
   if (name === undefined || name.startsWith('-') || name === 'help') return;
   const known = program.commands.map((command) => command.name());
   if (known.includes(name)) return;
-  throw new UserError(`there is no command '${printable(name)}'; there are ${known.join(', ')}, or none for the doctor`);
+  throw new UserError(
+    `there is no command '${printable(name)}'; there are ${known.join(', ')}, or none for the doctor`,
+  );
 }

@@ -92,7 +92,11 @@ async function fetchNeeds(effects: Effects, observation: Observation, candidates
       }
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
-      observation.notes.push({ what: `TCP_INFO in ${namespace.label} not read`, because: error.message, incomplete: true });
+      observation.notes.push({
+        what: `TCP_INFO in ${namespace.label} not read`,
+        because: error.message,
+        incomplete: true,
+      });
     }
   }
   const owned = rowsNeeding('owners', candidates);

@@ -35,7 +35,10 @@ export function inside<T>(
   work: () => T extends PromiseLike<unknown> ? never : T,
 ): T | undefined {
   // Loading the C library is only needed to go elsewhere: one's own namespace is entered by doing nothing.
-  const calls = { setns: (fd: number, type: number) => effects.libc().setns(fd, type), errno: () => effects.libc().errno() };
+  const calls = {
+    setns: (fd: number, type: number) => effects.libc().setns(fd, type),
+    errno: () => effects.libc().errno(),
+  };
   const result = withNamespace(namespace, calls, work);
   if (result.ok) return result.value;
   notes.push(result.note);

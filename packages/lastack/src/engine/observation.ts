@@ -101,7 +101,12 @@ export async function observe(effects: Effects, scope: Scope): Promise<Observati
 }
 
 function failureNote({ label }: NamespaceRef, error: KernelError): Note {
-  return { what: `sockets of network namespace ${label} not read`, because: error.message, todo: error.todo, incomplete: true };
+  return {
+    what: `sockets of network namespace ${label} not read`,
+    because: error.message,
+    todo: error.todo,
+    incomplete: true,
+  };
 }
 
 async function observeNamespace(effects: Effects, open: OpenNamespace, notes: Note[]): Promise<ObservedNamespace> {
@@ -118,7 +123,8 @@ async function observeNamespace(effects: Effects, open: OpenNamespace, notes: No
   const incomplete = await dumpSockets(diag, { states: ALL_STATES }, (words, view, at, end) =>
     table.append(words, view, at, end),
   );
-  if (incomplete) notes.push({ what: `sockets of network namespace ${ref.label}`, because: incomplete, incomplete: true });
+  if (incomplete)
+    notes.push({ what: `sockets of network namespace ${ref.label}`, because: incomplete, incomplete: true });
   const first = read?.counters;
   return {
     ref,

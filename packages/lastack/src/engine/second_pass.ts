@@ -126,7 +126,11 @@ export async function fetchPaths(effects: Effects, observation: Observation, row
       for (const [address, path] of await readPaths(transport, queries)) namespace.paths.set(address, path);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      observation.notes.push({ what: `routes of ${namespace.label} not read`, because: error.message, incomplete: false });
+      observation.notes.push({
+        what: `routes of ${namespace.label} not read`,
+        because: error.message,
+        incomplete: false,
+      });
     } finally {
       transport.close();
     }

@@ -4,19 +4,19 @@ import {
   type Note,
   parseFilter,
   type Row,
+  RULES,
   renderFilterError,
   requirements,
-  RULES,
 } from '@lastack/core';
 import { type DiagTable, readServices, readTimerHz } from '@lastack/kernel';
 import type { Command } from 'commander';
 import { type Effects, Exit, UserError } from '../../effects.ts';
 import { diagnose } from '../../engine/diagnose.ts';
 import { checkCgroups } from '../../engine/filter_context.ts';
+import { forecastListed } from '../../engine/forecast_listed.ts';
 import { type ListedNamespace, listSockets, type SocketSink } from '../../engine/list_sockets.ts';
 import type { Scope } from '../../engine/namespaces.ts';
 import { closeNamespaces, observe, openNamespaces } from '../../engine/observation.ts';
-import { forecastListed } from '../../engine/forecast_listed.ts';
 import { socketJson } from '../../report/socket_json.ts';
 import { noteLine } from '../render/note_line.ts';
 import { SocketListText } from '../render/socket_list_text.ts';
@@ -33,7 +33,7 @@ export function listCommand(program: Command, effects: Effects, done: (code: num
   program
     .command('ls')
     .description('list sockets like ss, with the time at which each goes away and its owner')
-    .argument('[filter...]', "the language of ss, for example: state fin-wait-1 dst 10.0.2.46 and dport = :2572")
+    .argument('[filter...]', 'the language of ss, for example: state fin-wait-1 dst 10.0.2.46 and dport = :2572')
     .option('--all-netns', 'sockets of every network namespace that can be entered')
     .option('--no-owners', 'do not search for the processes that hold the sockets (faster)')
     .option('--json', 'one JSON document, schema lastack.sockets/1')

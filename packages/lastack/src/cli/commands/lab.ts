@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import type { Effects } from '../../effects.ts';
+
+export interface LabRunOptions {
+  family: string;
+  keep?: boolean;
+  json?: boolean;
+}
+
+/** Scenarios are loaded only when asked for: most calls of lastack never make one. */
+export function labCommand(program: Command, effects: Effects, done: (code: number) => void): void {
+  const lab = program
+    .command('lab')
+    .description('make stuck connections for real, in throw-away network namespaces')
+    .action(() => lab.outputHelp());
+  lab
+    .command('list')
+    .description('the scenarios, and what the doctor has to find in each')
+    .option('--json', 'one JSON document, schema lastack.scenarios/1')
+    .action(async (options: { json?: boolean }) => {
+      const { listScenarios } = await import('../../lab/run_scenario.ts');
+      done(listScenarios(effects, options.json ?? false));
+    });
+  lab
+    .command('run')
+    .description('make one scenario, run the doctor (or COMMAND) in its namespace, and take it down again')
+    .argument('<scenario>', 'a name from `lastack lab list`')
+    .argument('[command...]', 'a program and its arguments, behind --')
+    .option('--family <4|6>', 'IPv4 or IPv6', '4')
+    .option('--keep', 'leave the scenario standing until Ctrl-C')
+    .option('--json', 'let the doctor print JSON')
+    .passThroughOptions()
+    .action(async (scenario: string, command: string[], options: LabRunOptions) => {
+      const { runInLab } = await import('../../lab/run_scenario.ts');
+      done(await runInLab(effects, scenario, command, options));
+    });
+}
