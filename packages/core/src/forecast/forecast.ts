@@ -1,7 +1,8 @@
 /**
  * When a socket goes away by itself. Times are milliseconds from the snapshot.
  * - `at`: between the two times, unless a packet, the program or an administrator ends it sooner
- * - `when`: an event decides, named in `because`
+ * - `when`: an event decides, named in `because`; times, if given, hold for the case that nothing more is heard from
+ *   the peer
  * - `never`: nothing that runs now will end it
  * - `unknown`: the evidence does not carry a forecast, `because` says what is missing
  */
