@@ -81,5 +81,10 @@ export interface Rule {
   states: readonly number[];
   needs: readonly Need[];
   candidate(namespace: NamespaceSnapshot, row: Row): boolean;
+  /**
+   * Further rows whose TCP_INFO speaks for or against the candidates (other connections to the same address). They are
+   * only fetched, not diagnosed. Called once per namespace, before anything is fetched, where there are candidates.
+   */
+  witnesses?(namespace: NamespaceSnapshot, candidates: readonly Row[]): readonly Row[];
   diagnose(namespace: NamespaceSnapshot, rows: readonly Row[], context: RuleContext): Finding[];
 }

@@ -67,9 +67,11 @@ export async function probeSockDestroy(transport: NetlinkTransport): Promise<Cap
 
 async function acknowledged(transport: NetlinkTransport, sequence: number): Promise<number> {
   const buffer = new Uint8Array(1 << 15);
+  const buffers = [buffer];
   const view = new DataView(buffer.buffer);
   for (let attempt = 0; attempt < 16; attempt++) {
-    const end = Math.min(await transport.receive(buffer), buffer.length);
+    const [received] = await transport.receive(buffers);
+    const end = Math.min(received, buffer.length);
     if (end < NLMSG_HEADER_BYTES || view.getUint32(8, LITTLE_ENDIAN) !== sequence) continue;
     if (view.getUint16(4, LITTLE_ENDIAN) === NlmsgType.ERROR) return errorOf(view, NLMSG_HEADER_BYTES, end);
   }

@@ -13,8 +13,10 @@ import {
 import { align4, errorOf, LITTLE_ENDIAN, NLMSG_HEADER_BYTES, NlmFlag, NlmsgType } from './wire/netlink.ts';
 import type { DiagTable } from './wire/socket_table.ts';
 
-/** The kernel never builds larger dump messages than 32 KiB; a smaller buffer would silently lose sockets. */
-const RECEIVE_BYTES = 1 << 16;
+/** The kernel never builds larger dump messages; a smaller buffer would silently lose sockets. */
+const RECEIVE_BYTES = 1 << 15;
+/** Datagrams per system call. */
+const BATCH = 8;
 /** Without an answer in this many datagrams something else is talking: give up rather than loop. */
 const STRAY_LIMIT = 1000;
 const ENOBUFS = 105;
@@ -71,14 +73,22 @@ export function fetchInfo(
 }
 
 interface ReceiveBuffer {
-  bytes: Uint8Array;
   words: Uint32Array;
   view: DataView;
 }
 
-function receiveBuffer(): ReceiveBuffer {
-  const words = new Uint32Array(RECEIVE_BYTES / 4);
-  return { words, bytes: new Uint8Array(words.buffer), view: new DataView(words.buffer) };
+/** Receive buffers, as the transport and as the decoder see them. */
+interface ReceiveSet {
+  bytes: readonly Uint8Array[];
+  buffers: readonly ReceiveBuffer[];
+}
+
+function receiveSet(): ReceiveSet {
+  const words = Array.from({ length: BATCH }, () => new Uint32Array(RECEIVE_BYTES / 4));
+  return {
+    bytes: words.map(({ buffer }) => new Uint8Array(buffer)),
+    buffers: words.map((each) => ({ words: each, view: new DataView(each.buffer) })),
+  };
 }
 
 /** Sends a dump request and visits each reply; resolves to why the result is incomplete, if it is. */
@@ -90,43 +100,44 @@ async function walk(
   afterBatch?: () => void,
 ): Promise<string | undefined> {
   const sequence = new DataView(request.buffer).getUint32(8, LITTLE_ENDIAN);
-  const progress: Progress = { done: false, incomplete: undefined, strays: 0 };
-  // Two buffers: the kernel fills one (its share of the work is the larger one) while the other is decoded.
-  let [current, next] = [receiveBuffer(), receiveBuffer()];
+  const progress: Progress = { incomplete: undefined, strays: 0 };
+  // Two sets: the kernel fills one (its share of the work is the larger one) while the other is decoded.
+  let [current, next] = [receiveSet(), receiveSet()];
   transport.send(request);
   let pending = receiveInto(transport, current, progress);
   for (;;) {
-    const received = await pending;
-    const end = Math.min(received, RECEIVE_BYTES);
-    progress.done = endsDump(current.view, end, sequence);
-    if (!progress.done) pending = receiveInto(transport, next, progress);
+    const lengths = await pending;
+    const done = lengths.some((length, index) => endsDump(current.buffers[index].view, length, sequence));
+    if (!done) pending = receiveInto(transport, next, progress);
     try {
-      readDatagram(current, end, sequence, operation, visit, progress);
+      lengths.forEach((length, index) => {
+        readDatagram(current.buffers[index], length, sequence, operation, visit, progress);
+      });
+      afterBatch?.();
     } catch (error) {
-      await pending.catch(() => 0);
+      // The other set is being written to: it may not be given up before that has ended.
+      await pending.catch(() => []);
       throw error;
     }
-    afterBatch?.();
-    if (progress.done) return progress.incomplete;
+    if (done) return progress.incomplete;
     [current, next] = [next, current];
   }
 }
 
 interface Progress {
-  done: boolean;
   incomplete: string | undefined;
   /** Datagrams that held nothing of ours. */
   strays: number;
 }
 
-async function receiveInto(transport: NetlinkTransport, buffer: ReceiveBuffer, progress: Progress): Promise<number> {
+/** @returns how many bytes of each buffer are valid */
+async function receiveInto(transport: NetlinkTransport, { bytes }: ReceiveSet, progress: Progress): Promise<number[]> {
   for (let attempt = 0; ; attempt++) {
     try {
-      const received = await transport.receive(buffer.bytes);
-      if (received > RECEIVE_BYTES) {
-        progress.incomplete ??= `a reply of ${received} bytes was cut to ${RECEIVE_BYTES}: sockets are missing`;
-      }
-      return received;
+      const lengths = await transport.receive(bytes);
+      const cut = lengths.find((length) => length > RECEIVE_BYTES);
+      if (cut) progress.incomplete ??= `a reply of ${cut} bytes was cut to ${RECEIVE_BYTES}: sockets are missing`;
+      return lengths.map((length) => Math.min(length, RECEIVE_BYTES));
     } catch (error) {
       if (!(error instanceof KernelError) || error.errno !== ENOBUFS || attempt >= STRAY_LIMIT) throw error;
       // What did not fit the receive buffer is lost; the rest of the dump still comes.

@@ -85,10 +85,12 @@ async function exchange(
 ): Promise<void> {
   const sequence = new DataView(request.buffer).getUint32(8, LITTLE_ENDIAN);
   const buffer = new Uint8Array(RECEIVE_BYTES);
+  const buffers = [buffer];
   const view = new DataView(buffer.buffer);
   transport.send(request);
   for (;;) {
-    const end = Math.min(await transport.receive(buffer), RECEIVE_BYTES);
+    const [received] = await transport.receive(buffers);
+    const end = Math.min(received, RECEIVE_BYTES);
     for (let at = 0; at + NLMSG_HEADER_BYTES <= end; ) {
       const length = view.getUint32(at, LITTLE_ENDIAN);
       if (length < NLMSG_HEADER_BYTES || at + length > end) {

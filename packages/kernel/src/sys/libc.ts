@@ -1,14 +1,15 @@
 import { createRequire } from 'node:module';
 import type { DirectoryCalls } from '../procfs/descriptors.ts';
+import { type MessageBatch, messageBatch } from './message_batch.ts';
 
 /** The C library functions that lastack calls. Each returns -1 on failure; `errno()` then tells why. */
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array, length: number): number;
   send(fd: number, bytes: Uint8Array, length: number, flags: number): number;
-  recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
-  /** recv on another thread, so that the caller can work meanwhile. Resolves to the result, negative: -errno. */
-  recvAsync(fd: number, buffer: Uint8Array, length: number, flags: number): Promise<number>;
+  messageBatch(buffers: readonly Uint8Array[]): MessageBatch;
+  /** recvmmsg on another thread, so that the caller can work meanwhile. Resolves to the count, negative: -errno. */
+  receiveBatch(fd: number, batch: MessageBatch, flags: number): Promise<number>;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number): number;
   getsockopt(fd: number, level: number, option: number, value: Uint8Array, length: Uint8Array): number;
   setns(fd: number, type: number): number;
@@ -34,6 +35,7 @@ interface Func {
 }
 interface Koffi {
   load(path: string | null): { func(prototype: string): Func };
+  address(array: ArrayBufferView): bigint;
   errno(): number;
 }
 
@@ -49,19 +51,22 @@ export function loadLibc(): Libc {
     };
   };
   const syscall = lazy('long syscall(long number, long a, long b, long c)');
-  const recv = library.func('long recv(int fd, void *buffer, size_t length, int flags)');
+  const recvmmsg = library.func(
+    'int recvmmsg(int fd, void *headers, unsigned int count, int flags, void *timeout)',
+  );
   return {
     socket: lazy('int socket(int domain, int type, int protocol)'),
     bind: lazy('int bind(int fd, const void *address, unsigned int length)'),
     send: lazy('long send(int fd, const void *bytes, size_t length, int flags)'),
-    recv,
-    recvAsync: (fd, buffer, length, flags) =>
+    messageBatch: (buffers) => messageBatch(buffers, (array) => koffi.address(array)),
+    receiveBatch: (fd, batch, flags) =>
       new Promise((resolve, reject) => {
-        recv.async(fd, buffer, length, flags, (error: Error | null, result: number) => {
+        const finish = (error: Error | null, result: number) => {
           if (error) reject(error);
           // errno is that of the call only while this callback runs.
           else resolve(result < 0 ? -koffi.errno() : result);
-        });
+        };
+        recvmmsg.async(fd, batch.headers, batch.buffers.length, flags, null, finish);
       }),
     setsockopt: lazy('int setsockopt(int fd, int level, int option, const void *value, unsigned int length)'),
     getsockopt: lazy('int getsockopt(int fd, int level, int option, void *value, void *length)'),

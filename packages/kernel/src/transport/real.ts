@@ -1,5 +1,6 @@
 import { KernelError } from '../errors.ts';
 import type { Libc } from '../sys/libc.ts';
+import type { MessageBatch } from '../sys/message_batch.ts';
 import type { NetlinkTransport } from './transport.ts';
 
 const AF_NETLINK = 16;
@@ -8,6 +9,8 @@ const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_RCVTIMEO = 20;
 const MSG_TRUNC = 0x20;
+/** Wait for the first datagram only; take further ones if they are there. */
+const MSG_WAITFORONE = 0x10000;
 const EINTR = 4;
 const EPROTONOSUPPORT = 93;
 
@@ -20,6 +23,7 @@ export function openNetlink(libc: Libc, protocol: number): NetlinkTransport {
   const fd = libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
   if (fd < 0) throw openError(libc.errno());
   setOptions(libc, fd);
+  const batches = new WeakMap<readonly Uint8Array[], MessageBatch>();
   return {
     send(datagram) {
       for (;;) {
@@ -28,10 +32,15 @@ export function openNetlink(libc: Libc, protocol: number): NetlinkTransport {
         if (errno !== EINTR) throw new KernelError('sending a netlink request', errno);
       }
     },
-    async receive(buffer) {
+    async receive(buffers) {
+      let batch = batches.get(buffers);
+      if (batch === undefined) {
+        batch = libc.messageBatch(buffers);
+        batches.set(buffers, batch);
+      }
       for (;;) {
-        const result = await libc.recvAsync(fd, buffer, buffer.length, MSG_TRUNC);
-        if (result >= 0) return result;
+        const result = await libc.receiveBatch(fd, batch, MSG_TRUNC | MSG_WAITFORONE);
+        if (result >= 0) return Array.from({ length: result }, (_, index) => batch.lengthOf(index));
         if (result !== -EINTR) throw new KernelError('receiving a netlink reply', -result);
       }
     },

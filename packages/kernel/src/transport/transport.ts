@@ -6,10 +6,11 @@ export interface NetlinkTransport {
   /** Sends one datagram. @throws KernelError */
   send(datagram: Uint8Array): void;
   /**
-   * Receives one datagram into the buffer and returns its true length, which exceeds the buffer's when it was cut.
-   * Waits at most the transport's time limit. Rejects with KernelError; EINTR is retried below this interface.
+   * Receives at least one datagram and at most one per buffer. Returns their true lengths, in order; one exceeds its
+   * buffer's when the datagram was cut. Waits at most the transport's time limit. The same array of buffers should be
+   * given again and again. Rejects with KernelError; EINTR is retried below this interface.
    */
-  receive(buffer: Uint8Array): Promise<number>;
+  receive(buffers: readonly Uint8Array[]): Promise<number[]>;
   close(): void;
 }
 

@@ -243,8 +243,12 @@ export class DiagTable implements SocketTable {
 /** Third word of a v4-mapped address as this machine reads it. */
 const MAPPED_WORD = LITTLE_ENDIAN ? 0xffff_0000 : 0x0000_ffff;
 
+/** Every bit of the endpoints reaches every bit of the hash: tables use its low bits only. */
 function mix(first: number, second: number, ports: number): number {
-  return (Math.imul(first, 0x9e37_79b1) ^ Math.imul(second, 0x85eb_ca6b) ^ Math.imul(ports, 0xc2b2_ae35)) >>> 0;
+  let hash = Math.imul(first, 0x9e37_79b1) ^ Math.imul(second, 0x85eb_ca6b) ^ Math.imul(ports, 0xc2b2_ae35);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x7feb_352d);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x846c_a68b);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
 function plainAddress(address: string): string {

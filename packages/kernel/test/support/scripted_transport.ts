@@ -10,13 +10,13 @@ export function scriptedTransport(steps: readonly Step[]): NetlinkTransport & { 
   return {
     sent,
     send: (datagram) => void sent.push(datagram.slice()),
-    async receive(buffer) {
+    async receive([buffer]) {
       const step = steps[next++];
       if (step === undefined) throw new Error('the script has no further datagram: this would hang');
       if (step instanceof Error) throw step;
       const { bytes, trueLength } = step instanceof Uint8Array ? { bytes: step, trueLength: step.length } : step;
       buffer.set(bytes.subarray(0, buffer.length));
-      return trueLength;
+      return [trueLength];
     },
     close() {},
   };

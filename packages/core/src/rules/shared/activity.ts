@@ -1,0 +1,148 @@
+import type { Evidence, RuleContext } from '../../finding.ts';
+import type { NamespaceSnapshot, Owner, ProcessActivity, Row } from '../../snapshot.ts';
+import type { Group } from './group.ts';
+import { clean, counted, listed, thousands } from './words.ts';
+
+const PROCESSES_SHOWN = 3;
+
+/** What was seen of one process in relation to the group's descriptors. */
+interface Watch {
+  owner: Owner;
+  fds: Set<number>;
+}
+
+function descriptorsOf(group: Group, namespace: NamespaceSnapshot, context: RuleContext): Watch[] {
+  const watches = new Map<number, Watch>();
+  for (const row of group.rows) {
+    for (const owner of ownersOf(row, namespace, context)) {
+      let watch = watches.get(owner.pid);
+      if (!watch) {
+        watch = { owner, fds: new Set() };
+        watches.set(owner.pid, watch);
+      }
+      watch.fds.add(owner.fd);
+    }
+  }
+  return [...watches.values()].sort((left, right) => right.fds.size - left.fds.size);
+}
+
+function ownersOf(row: Row, namespace: NamespaceSnapshot, context: RuleContext): readonly Owner[] {
+  return context.snapshot.owners.get(namespace.table.inode(row)) ?? [];
+}
+
+/** `3 in epoll_wait, 2 in futex, 1 running`. */
+export function threadSummary(activity: ProcessActivity): string {
+  const counts = new Map<string, number>();
+  for (const { syscall } of activity.threads) {
+    const doing = syscall === undefined ? 'unreadable' : syscall === 'running' ? 'running' : `in ${clean(syscall)}`;
+    counts.set(doing, (counts.get(doing) ?? 0) + 1);
+  }
+  return listed(
+    [...counts].sort((left, right) => right[1] - left[1]).map(([doing, count]) => `${count} ${doing}`),
+    4,
+  );
+}
+
+function processEvidence({ owner, fds }: Watch, activity: ProcessActivity): Evidence[] {
+  const name = `${clean(owner.command)} (pid ${owner.pid})`;
+  const evidence: Evidence[] = [];
+  if (activity.threads.length > 0) {
+    evidence.push({
+      fact: `threads of ${name}`,
+      value: threadSummary(activity),
+      source: `/proc/${owner.pid}/task/*/syscall`,
+    });
+    const inCalls = activity.threads.filter((thread) => thread.fds.some((fd) => fds.has(fd))).length;
+    evidence.push({
+      fact: `threads of ${name} in a call on one of these descriptors`,
+      value: inCalls,
+      source: `/proc/${owner.pid}/task/*/syscall`,
+    });
+  }
+  if (activity.unreadable === undefined) {
+    const watched = [...fds].filter((fd) => activity.epollFds.has(fd)).length;
+    evidence.push({
+      fact: `descriptors that an epoll set of ${name} watches`,
+      value: `${thousands(watched)} of ${thousands(fds.size)}`,
+      source: `/proc/${owner.pid}/fdinfo`,
+    });
+  } else {
+    evidence.push({
+      fact: `what ${name} is doing could not be read in full`,
+      value: clean(activity.unreadable),
+      source: `/proc/${owner.pid}`,
+    });
+  }
+  return evidence;
+}
+
+/** What the holders' threads do and whether anything waits on these sockets. States what was seen, concludes nothing. */
+export function activityEvidence(group: Group, namespace: NamespaceSnapshot, context: RuleContext): Evidence[] {
+  const evidence: Evidence[] = [];
+  for (const watch of descriptorsOf(group, namespace, context).slice(0, PROCESSES_SHOWN)) {
+    const activity = context.snapshot.activity.get(watch.owner.pid);
+    if (activity) evidence.push(...processEvidence(watch, activity));
+  }
+  return evidence;
+}
+
+/**
+ * `nothing`: every holder was read in full and neither a thread nor an epoll set waits on any of these descriptors.
+ * `epoll`: epoll sets watch them all. `undefined`: mixed, or not readable.
+ */
+export function whatWaits(
+  group: Group,
+  namespace: NamespaceSnapshot,
+  context: RuleContext,
+): 'nothing' | 'epoll' | undefined {
+  let watchesAny = false;
+  let watchesAll = true;
+  const watches = descriptorsOf(group, namespace, context);
+  for (const { owner, fds } of watches) {
+    const activity = context.snapshot.activity.get(owner.pid);
+    if (!activity || activity.unreadable !== undefined || activity.threads.length === 0) return undefined;
+    // A thread that is running, in poll() or select(), or unreadable may well look at the descriptor: then do not judge.
+    if (activity.threads.some(({ syscall }) => syscall === undefined || !CANNOT_SEE.has(syscall))) return undefined;
+    if (activity.threads.some((thread) => thread.fds.some((fd) => fds.has(fd)))) return undefined;
+    for (const fd of fds) {
+      if (activity.epollFds.has(fd)) watchesAny = true;
+      else watchesAll = false;
+    }
+  }
+  if (watches.length === 0) return undefined;
+  if (!watchesAny) return 'nothing';
+  return watchesAll ? 'epoll' : undefined;
+}
+
+/** Calls that wait for something else than a descriptor named outside epoll. */
+const CANNOT_SEE: ReadonlySet<string> = new Set([
+  'futex',
+  'epoll_wait',
+  'epoll_pwait',
+  'epoll_pwait2',
+  'nanosleep',
+  'clock_nanosleep',
+  'wait4',
+  'waitid',
+  'pause',
+  'rt_sigsuspend',
+  'rt_sigtimedwait',
+  'accept',
+  'accept4',
+  'read',
+  'recvfrom',
+  'recvmsg',
+]);
+
+/** Several processes hold the same sockets: closing in one ends nothing. */
+export function sharedEvidence({ holder }: Group): Evidence[] {
+  if (holder.sharedSockets === 0) return [];
+  const holders = holder.owners.map(({ command, pid }) => `${clean(command)} (pid ${pid})`);
+  return [
+    {
+      fact: `${counted(holder.sharedSockets, 'socket')} held by more than one process; each must close it`,
+      value: listed(holders, 5),
+      source: '/proc/*/fd',
+    },
+  ];
+}

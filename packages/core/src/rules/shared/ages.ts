@@ -1,0 +1,53 @@
+import { formatDuration } from '../../duration.ts';
+import type { AgeBounds, Evidence, RuleContext } from '../../finding.ts';
+import { ageBounds } from '../../forecast/age.ts';
+import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
+import { forecastInputOf } from './forecast_input.ts';
+import { thousands } from './words.ts';
+
+/** Bounds on the time in its state, for each row of a group; worked out once. */
+export type Ages = readonly (AgeBounds | undefined)[];
+
+export function ageOf(namespace: NamespaceSnapshot, row: Row, context: RuleContext): AgeBounds | undefined {
+  return ageBounds(forecastInputOf(context.snapshot, namespace, row));
+}
+
+export function agesOf(namespace: NamespaceSnapshot, rows: readonly Row[], context: RuleContext): Ages {
+  return rows.map((row) => ageOf(namespace, row, context));
+}
+
+/** From the youngest lower bound to the oldest upper bound; undefined when no socket of the group has bounds. */
+export function ageSpan(ages: Ages): AgeBounds | undefined {
+  let fromMs: number | undefined;
+  let toMs: number | undefined = 0;
+  for (const age of ages) {
+    if (age) fromMs = Math.min(fromMs ?? age.fromMs, age.fromMs);
+    if (toMs !== undefined) toMs = age?.toMs === undefined ? undefined : Math.max(toMs, age.toMs);
+  }
+  if (fromMs === undefined) return undefined;
+  return toMs === undefined ? { fromMs } : { fromMs, toMs };
+}
+
+/** The longest time that any socket of the group has certainly spent in its state. */
+export function oldestMs(ages: Ages): number {
+  return ages.reduce((oldest, age) => Math.max(oldest, age?.fromMs ?? 0), 0);
+}
+
+const PERIODS_MS = [10_000, 60_000, 600_000];
+
+/**
+ * How fast the group grows: only those counted whose upper age bound lies inside the period, so each number is "at
+ * least". Nothing for a single socket, and nothing where no upper bounds are known.
+ */
+export function growthEvidence(ages: Ages): Evidence[] {
+  const upper = ages.flatMap((age) => (age?.toMs === undefined ? [] : [age.toMs]));
+  if (ages.length < 2 || upper.length === 0) return [];
+  const counts = PERIODS_MS.map((periodMs) => upper.filter((toMs) => toMs < periodMs).length);
+  return [
+    {
+      fact: `entered the state within the last ${PERIODS_MS.map((ms) => formatDuration(ms)).join(' / ')}, at least`,
+      value: counts.map(thousands).join(' / '),
+      source: 'TCP_INFO tcpi_last_data_recv, tcpi_last_data_sent',
+    },
+  ];
+}

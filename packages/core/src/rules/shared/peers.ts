@@ -1,0 +1,54 @@
+import type { Evidence, RuleContext, SocketRef } from '../../finding.ts';
+import { stateName, TcpState } from '../../tcp/states.ts';
+import { clean, listed, thousands } from './words.ts';
+
+/** The other ends in the order of `refs`; undefined when none is visible. */
+export function peersOf(
+  refs: readonly SocketRef[],
+  context: RuleContext,
+): readonly (SocketRef | undefined)[] | undefined {
+  const peers = refs.map((ref) => context.peerOf(ref));
+  return peers.some((peer) => peer !== undefined) ? peers : undefined;
+}
+
+/** The visible other end has yet to close: its own rule reports the pair, since that end must act. */
+export function peerMustClose(ref: SocketRef, context: RuleContext): boolean {
+  const peer = context.peerOf(ref);
+  const state = peer?.namespace.table.state(peer.row);
+  return state === TcpState.CLOSE_WAIT || state === TcpState.LAST_ACK;
+}
+
+/** Of two ends that both qualify for one finding, the earlier one reports the pair. */
+export function comesFirst(one: SocketRef, other: SocketRef, context: RuleContext): boolean {
+  if (one.namespace === other.namespace) return one.row < other.row;
+  const { namespaces } = context.snapshot;
+  return namespaces.indexOf(one.namespace) < namespaces.indexOf(other.namespace);
+}
+
+/** `node (pid 7) in netns blue`, or the namespace alone where the owner is not known. */
+export function whereIs({ namespace, row }: SocketRef, context: RuleContext): string {
+  const owner = context.snapshot.owners.get(namespace.table.inode(row))?.[0];
+  const place = `network namespace ${clean(namespace.label)}`;
+  return owner ? `${clean(owner.command)} (pid ${owner.pid}) in ${place}` : place;
+}
+
+/** What the visible other ends are doing: state, how many, who holds them. */
+export function peerEvidence(peers: readonly (SocketRef | undefined)[] | undefined, context: RuleContext): Evidence[] {
+  if (!peers) return [];
+  const byState = new Map<number, { count: number; unreadBytes: number; places: Set<string> }>();
+  for (const peer of peers) {
+    if (!peer) continue;
+    const { table } = peer.namespace;
+    const state = table.state(peer.row);
+    const seen = byState.get(state) ?? { count: 0, unreadBytes: 0, places: new Set<string>() };
+    seen.count++;
+    seen.unreadBytes += table.receiveQueue(peer.row);
+    if (seen.places.size < 4) seen.places.add(whereIs(peer, context));
+    byState.set(state, seen);
+  }
+  return [...byState].map(([state, { count, unreadBytes, places }]) => ({
+    fact: `other end seen in ${stateName(state)}`,
+    value: `${thousands(count)} of ${thousands(peers.length)}: ${listed([...places])}, Recv-Q ${thousands(unreadBytes)}`,
+    source: 'sock_diag, mirrored addresses',
+  }));
+}

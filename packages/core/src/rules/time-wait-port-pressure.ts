@@ -1,0 +1,140 @@
+import type { Evidence, Finding, RemedyAdvice, Rule, RuleContext, Severity } from '../finding.ts';
+import { TIME_WAIT_MS } from '../forecast/timewait.ts';
+import type { NamespaceSnapshot, Row } from '../snapshot.ts';
+import { TcpState } from '../tcp/states.ts';
+import { crowdedDestinations } from './shared/destinations.ts';
+import { groupForecast } from './shared/group_forecast.ts';
+import { listenerIndex } from './shared/listeners.ts';
+import { fixProgram, remedyList, setSysctl } from './shared/remedies.ts';
+import { refsOf } from './shared/report.ts';
+import { ephemeralRange } from './shared/service.ts';
+import { PORT_SHARE_CRITICAL, PORT_SHARE_NOTICE, PORT_SHARE_WARNING } from './shared/thresholds.ts';
+import { endpoint, plainAddress, thousands } from './shared/words.ts';
+
+const RECENT_MS = 10_000;
+
+/** Whether connect() may take over a TIME_WAIT towards this address: off, only on loopback (the default), or always. */
+function isReusable({ settings, table }: NamespaceSnapshot, row: Row): boolean {
+  if (settings.tcp_timestamps === 0) return false;
+  if (settings.tcp_tw_reuse === 1) return true;
+  const address = plainAddress(table.remoteAddress(row));
+  return settings.tcp_tw_reuse === 2 && (address === '::1' || address.startsWith('127.'));
+}
+
+function severityOf(share: number, reusable: boolean): Severity {
+  if (reusable) return 'notice';
+  if (share >= PORT_SHARE_CRITICAL) return 'critical';
+  return share >= PORT_SHARE_WARNING ? 'warning' : 'notice';
+}
+
+function rateEvidence({ table }: NamespaceSnapshot, rows: readonly Row[], size: number): Evidence[] {
+  const recent = rows.filter((row) => TIME_WAIT_MS - table.timerExpiresMs(row) < RECENT_MS).length;
+  const perSecond = recent / (RECENT_MS / 1000);
+  const level = Math.round(perSecond * (TIME_WAIT_MS / 1000));
+  const source = 'sock_diag idiag_expires';
+  const leadsTo = level > size ? `${thousands(level)}: more than there are ports` : thousands(level);
+  return [
+    {
+      fact: 'connections closed per second, last 60 s / last 10 s',
+      value: `${(rows.length / 60).toFixed(0)} / ${perSecond.toFixed(0)}`,
+      source,
+    },
+    { fact: 'TIME_WAIT that the rate of the last 10 s leads to if it stays (rate × 60 s)', value: leadsTo, source },
+  ];
+}
+
+function remediesFor(namespace: NamespaceSnapshot, reusable: boolean): RemedyAdvice[] {
+  const { low, high } = ephemeralRange(namespace.settings);
+  return remedyList(
+    fixProgram(
+      'keep connections open and use them again (a pool, HTTP keep-alive): one connection per request is what fills the ports',
+    ),
+    fixProgram(
+      'let the other end close first, or use more addresses for either end: each pair of addresses has its own ports',
+    ),
+    low > 15_000
+      ? setSysctl(
+          namespace,
+          'net.ipv4.ip_local_port_range',
+          `${15_000} ${high}`,
+          'widen the range of local ports',
+          'a service that wants to listen on a port in the new part may find it taken',
+        )
+      : undefined,
+    reusable || namespace.settings.tcp_timestamps === 0
+      ? undefined
+      : setSysctl(
+          namespace,
+          'net.ipv4.tcp_tw_reuse',
+          1,
+          'let connect take over a TIME_WAIT older than a second; it frees none of them and helps no listener',
+          'needs timestamps at both ends, and gives up part of the protection against stray old segments',
+        ),
+  );
+}
+
+function findingOf(rows: readonly Row[], namespace: NamespaceSnapshot, context: RuleContext): Finding {
+  const { table, settings } = namespace;
+  const { low, high } = ephemeralRange(settings);
+  const size = high - low + 1;
+  const share = rows.length / size;
+  const [row] = rows;
+  const sockets = refsOf(namespace, rows);
+  const reusable = isReusable(namespace, row);
+  const to = endpoint(plainAddress(table.remoteAddress(row)), table.remotePort(row));
+  const percent = `${Math.floor(share * 100)} %`;
+  const effect = reusable
+    ? 'connect may take these ports over (tcp_tw_reuse), so it still finds one, at a growing cost.'
+    : 'When none is left, connect fails with "Cannot assign requested address".';
+  return {
+    rule: 'time-wait-port-pressure',
+    blame: 'local-app',
+    severity: severityOf(share, reusable),
+    count: rows.length,
+    title: `${percent} of the local ports towards ${to} are in TIME_WAIT (${thousands(rows.length)})`,
+    cause: `A program here opens and closes connections to one service in quick succession and closes first, which leaves each local port in TIME_WAIT for 60 s. ${effect}`,
+    evidence: [
+      { fact: 'TIME_WAIT to this destination', value: thousands(rows.length), source: 'sock_diag' },
+      {
+        fact: 'local ports to choose from',
+        value: `${thousands(size)} (${low} to ${high})`,
+        source: 'sysctl net.ipv4.ip_local_port_range',
+      },
+      { fact: 'from local address', value: plainAddress(table.localAddress(row)), source: 'sock_diag' },
+      ...rateEvidence(namespace, rows, size),
+      ...(settings.tcp_tw_reuse === undefined
+        ? []
+        : [
+            {
+              fact: 'tcp_tw_reuse (0 off, 1 on, 2 loopback only)',
+              value: settings.tcp_tw_reuse,
+              source: 'sysctl net.ipv4.tcp_tw_reuse',
+            },
+          ]),
+    ],
+    forecast: groupForecast(sockets, context),
+    remedies: remediesFor(namespace, reusable),
+    sockets,
+    namespace,
+  };
+}
+
+/** TIME_WAIT of a client that closes first, many enough towards one destination that local ports get scarce. */
+export const timeWaitPortPressure: Rule = {
+  id: 'time-wait-port-pressure',
+  states: [TcpState.TIME_WAIT],
+  needs: [],
+  candidate({ table, settings }, row) {
+    const low = settings.ip_local_port_range_low ?? 32_768;
+    const high = settings.ip_local_port_range_high ?? 60_999;
+    const port = table.localPort(row);
+    return port >= low && port <= high;
+  },
+  diagnose(namespace, rows, context) {
+    const { low, high } = ephemeralRange(namespace.settings);
+    const listeners = context.memo(namespace, listenerIndex);
+    const asClient = rows.filter((row) => !listeners.has(namespace.table.localPort(row)));
+    const least = Math.max(1, Math.ceil((high - low + 1) * PORT_SHARE_NOTICE));
+    return crowdedDestinations(namespace, asClient, least).map((group) => findingOf(group, namespace, context));
+  },
+};
