@@ -1,4 +1,6 @@
 // Bundles the command into one file each, so that it starts fast. `npm run build`
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -38,6 +40,17 @@ export async function bundle() {
     minifySyntax: true,
     legalComments: 'none',
     logLevel: 'warning',
+  });
+  writeCodeCache();
+}
+
+/** A run of the command that people call most, with its compiled functions kept for all later runs. */
+function writeCodeCache() {
+  rmSync(path.join(root, 'packages/lastack/dist/lastack.cjs.cache'), { force: true });
+  spawnSync(process.execPath, [path.join(root, 'packages/lastack/bin/lastack.cjs'), 'ls'], {
+    env: { ...process.env, LASTACK_CODE_CACHE: 'write' },
+    stdio: 'ignore',
+    timeout: 30_000,
   });
 }
 

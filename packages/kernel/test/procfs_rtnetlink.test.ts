@@ -28,7 +28,7 @@ async function ask(transport: NetlinkTransport, request: Uint8Array, dump: boole
   try {
     transport.send(request);
     for (let datagrams = 0; datagrams < 100; datagrams++) {
-      const length = await transport.receive(buffer);
+      const [length] = await transport.receive([buffer]);
       for (let at = 0; at < length; ) {
         const size = buffer.readUInt32LE(at);
         messages.push(Buffer.from(buffer.subarray(at, at + size)));

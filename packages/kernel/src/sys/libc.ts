@@ -51,9 +51,7 @@ export function loadLibc(): Libc {
     };
   };
   const syscall = lazy('long syscall(long number, long a, long b, long c)');
-  const recvmmsg = library.func(
-    'int recvmmsg(int fd, void *headers, unsigned int count, int flags, void *timeout)',
-  );
+  const recvmmsg = library.func('int recvmmsg(int fd, void *headers, unsigned int count, int flags, void *timeout)');
   return {
     socket: lazy('int socket(int domain, int type, int protocol)'),
     bind: lazy('int bind(int fd, const void *address, unsigned int length)'),

@@ -2,8 +2,10 @@ import { KernelError } from '@lastack/kernel';
 import { Command, CommanderError } from 'commander';
 import { ClosedPipe, type Effects, Exit, UserError } from '../effects.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { explainCommand } from './commands/explain.ts';
 import { labCommand } from './commands/lab.ts';
 import { listCommand } from './commands/list.ts';
+import { whyCommand } from './commands/why.ts';
 import { printable } from './render/printable.ts';
 
 export const VERSION = '0.1.0';
@@ -24,7 +26,7 @@ export async function runCommandLine(effects: Effects): Promise<number> {
       writeOut: (text) => effects.stdout.write(text),
       writeErr: (text) => effects.stderr.write(text),
     });
-  for (const add of [doctorCommand, listCommand, labCommand]) add(program, effects, done);
+  for (const add of [doctorCommand, listCommand, whyCommand, explainCommand, labCommand]) add(program, effects, done);
   try {
     checkCommandName(program, effects.argv);
     await program.parseAsync(effects.argv as string[], { from: 'user' });

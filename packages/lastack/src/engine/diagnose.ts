@@ -8,6 +8,7 @@ import {
   type Row,
   type Rule,
   type RuleContext,
+  TcpState,
 } from '@lastack/core';
 import { fetchInfo, KernelError } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
@@ -82,8 +83,27 @@ function rowsNeeding(need: Need, candidates: Candidates): Map<ObservedNamespace,
   return new Map([...union].map(([namespace, rows]) => [namespace, [...rows]]));
 }
 
+/** Rows whose TCP_INFO is wanted: candidates and the witnesses for or against them. Minisockets carry none. */
+function rowsForInfo(candidates: Candidates): Map<ObservedNamespace, Row[]> {
+  const wanted = rowsNeeding('info', candidates);
+  for (const [rule, rowsOf] of candidates) {
+    if (!rule.witnesses) continue;
+    for (const [namespace, rows] of rowsOf) {
+      if (rows.length === 0) continue;
+      const known = new Set(wanted.get(namespace));
+      const more = rule.witnesses(namespace, rows).filter((row) => !known.has(row));
+      if (more.length > 0) wanted.set(namespace, [...known, ...more]);
+    }
+  }
+  for (const [namespace, rows] of wanted) {
+    const carrying = rows.filter((row) => namespace.table.kind(row) !== 'minisocket');
+    wanted.set(namespace, carrying);
+  }
+  return wanted;
+}
+
 async function fetchNeeds(effects: Effects, observation: Observation, candidates: Candidates): Promise<void> {
-  for (const [namespace, rows] of rowsNeeding('info', candidates)) {
+  for (const [namespace, rows] of rowsForInfo(candidates)) {
     if (rows.length === 0) continue;
     try {
       const incomplete = await fetchInfo(namespace.diag, namespace.table, rows);
@@ -110,9 +130,9 @@ function ruleContext(observation: Observation, candidates: Candidates): RuleCont
   const interesting = new Map<ObservedNamespace, Row[]>();
   for (const rowsOf of candidates.values()) {
     for (const [namespace, rows] of rowsOf) {
-      // Minisockets are candidates in masses (TIME_WAIT) and their other ends say nothing.
-      const full = rows.filter((row) => namespace.table.kind(row) !== 'minisocket');
-      interesting.set(namespace, (interesting.get(namespace) ?? []).concat(full));
+      // TIME_WAIT sockets are candidates in masses, and their other ends have gone.
+      const paired = rows.filter((row) => namespace.table.state(row) !== TcpState.TIME_WAIT);
+      interesting.set(namespace, (interesting.get(namespace) ?? []).concat(paired));
     }
   }
   for (const [namespace, rows] of interesting) interesting.set(namespace, [...new Set(rows)]);

@@ -7,7 +7,7 @@ import type { Scope } from '../../engine/namespaces.ts';
 import { closeNamespaces, observe } from '../../engine/observation.ts';
 import { type Diagnosis, isComplete, reportJson } from '../../report/report_json.ts';
 import { renderReport } from '../render/report.ts';
-import { makeStyle } from '../render/style.ts';
+import { pageOptions } from '../render/report_options.ts';
 
 export interface DoctorOptions {
   json?: boolean;
@@ -29,7 +29,9 @@ export function doctorCommand(program: Command, effects: Effects, done: (code: n
 
 export async function doctor(effects: Effects, scope: Scope, options: DoctorOptions): Promise<number> {
   const diagnosis = await examine(effects, scope, readInterval(options.interval));
-  effects.stdout.write(options.json ? `${JSON.stringify(reportJson(diagnosis))}\n` : text(effects, diagnosis));
+  effects.stdout.write(
+    options.json ? `${JSON.stringify(reportJson(diagnosis))}\n` : renderReport(diagnosis, pageOptions(effects)),
+  );
   if (diagnosis.findings.length > 0) return Exit.FOUND_OR_NO_MATCH;
   return isComplete(diagnosis.observation) ? Exit.OK : Exit.PARTIAL;
 }
@@ -61,12 +63,4 @@ function readInterval(text = '0.1'): number {
     throw new UserError(`--interval ${text}: not a number of seconds between 0 and 3600; for example --interval 10`);
   }
   return seconds * 1000;
-}
-
-const PIPE_WIDTH = 100;
-const MINIMUM_WIDTH = 40;
-
-function text({ stdout, env }: Effects, diagnosis: Diagnosis): string {
-  const width = Math.max(MINIMUM_WIDTH, stdout.columns ?? PIPE_WIDTH);
-  return renderReport(diagnosis, { width, style: makeStyle(stdout.isTerminal && !env.NO_COLOR) });
 }

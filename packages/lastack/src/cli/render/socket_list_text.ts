@@ -3,9 +3,9 @@ import type { DiagTable } from '@lastack/kernel';
 import type { Stream } from '../../effects.ts';
 import { forecastListed } from '../../engine/forecast_listed.ts';
 import type { ListedNamespace } from '../../engine/list_sockets.ts';
-import { ByteWriter } from './byte_writer.ts';
+import { LINE_LIMIT, LineBuffer, putText } from './byte_writer.ts';
 import { clearsText } from './clears.ts';
-import { type Layout, layoutFor, ownerText, type SocketCells, writeHeader, writeRow } from './socket_lines.ts';
+import { headerLine, type Layout, layoutFor, ownerText, writeSocketLine } from './socket_lines.ts';
 
 export interface ListTextOptions {
   /** Show the NETNS column. */
@@ -14,50 +14,40 @@ export interface ListTextOptions {
   timerHz: number | undefined;
 }
 
-/** IPv4 address and port, which most lists consist of. Longer ones shift their line. */
-const ADDRESS_WIDTH = 21;
-
 /** The table that `ls` prints. The header comes with the first socket, so that an empty list stays empty. */
 export class SocketListText {
-  readonly #writer: ByteWriter;
+  readonly #lines: LineBuffer;
   readonly #layout: Layout;
   readonly #options: ListTextOptions;
   readonly #clears: ClearsCells;
-  #cells: SocketCells;
-  #table: DiagTable | undefined;
-  #namespace: ListedNamespace | undefined;
+  #started = false;
 
   constructor(stream: Stream, options: ListTextOptions) {
-    this.#writer = new ByteWriter((bytes) => stream.write(bytes));
+    this.#lines = new LineBuffer((bytes) => stream.write(bytes));
     this.#options = options;
-    this.#layout = layoutFor(ADDRESS_WIDTH, options.namespaces);
+    this.#layout = layoutFor(options.namespaces);
     this.#clears = new ClearsCells(options.timerHz);
-    this.#cells = { clears: () => UNKNOWN };
   }
 
   readonly add = (table: DiagTable, row: Row, namespace: ListedNamespace): void => {
-    if (table !== this.#table || namespace !== this.#namespace) this.#begin(table, namespace);
-    writeRow(this.#writer, this.#layout, table, row, this.#cells);
+    const { namespaces, owners } = this.#options;
+    if (!this.#started) this.#header();
+    const clears = this.#clears.cell(table, row, namespace);
+    const owner = owners ? ownerCell(table, row, namespace) : undefined;
+    writeSocketLine(this.#lines, this.#layout, table, row, clears, owner, namespaces ? namespace.label : undefined);
   };
 
   end(): void {
-    this.#writer.flush();
+    this.#lines.flush();
   }
 
-  #begin(table: DiagTable, namespace: ListedNamespace): void {
-    const { namespaces, owners } = this.#options;
-    if (this.#table === undefined) writeHeader(this.#writer, this.#layout, { namespace: namespaces, owner: owners });
-    this.#table = table;
-    this.#namespace = namespace;
-    this.#cells = {
-      namespace: namespaces ? namespace.label : undefined,
-      clears: (row) => this.#clears.cell(table, row, namespace),
-      owner: owners ? (row) => ownerCell(table, row, namespace) : undefined,
-    };
+  #header(): void {
+    this.#started = true;
+    const lines = this.#lines;
+    const header = headerLine(this.#layout, this.#options.owners);
+    lines.endLine(putText(lines.bytes, lines.at, header, LINE_LIMIT));
   }
 }
-
-const UNKNOWN = Buffer.from('unknown');
 
 /** CLEARS cells, kept by what they depend on: most sockets of a host share a few. */
 class ClearsCells {
@@ -73,15 +63,17 @@ class ClearsCells {
   cell(table: DiagTable, row: Row, namespace: ListedNamespace): Uint8Array {
     const timer = table.timer(row);
     const state = table.state(row);
+    // The cell shows whole seconds: sockets that end within the same tenth of one share it.
+    if (state === TcpState.TIME_WAIT) {
+      const tenth = (table.timerExpiresMs(row) / 100) | 0;
+      this.#timeWait[tenth] ??= this.#make(table, row, namespace);
+      return this.#timeWait[tenth];
+    }
     if (timer === TimerCode.NONE && table.inode(row) !== 0) {
       this.#untimed[state] ??= this.#make(table, row, namespace);
       return this.#untimed[state];
     }
-    if (timer !== TimerCode.TIME_WAIT || state !== TcpState.TIME_WAIT) return this.#make(table, row, namespace);
-    // The cell shows whole seconds: sockets that end within the same tenth share it.
-    const tenth = Math.ceil(table.timerExpiresMs(row) / 100);
-    this.#timeWait[tenth] ??= this.#make(table, row, namespace);
-    return this.#timeWait[tenth];
+    return this.#make(table, row, namespace);
   }
 
   #make(table: DiagTable, row: Row, namespace: ListedNamespace): Uint8Array {
