@@ -40,7 +40,7 @@ export interface SocketTable {
   cgroupId(row: Row): bigint | undefined;
   /** SO_MARK; undefined unless the reader has CAP_NET_ADMIN. */
   mark(row: Row): number | undefined;
-  /** TCP_INFO where the second pass fetched it; undefined otherwise. Decoded on each call: keep it in a variable. */
+  /** TCP_INFO where the second pass fetched it; undefined otherwise. Its fields are read when asked for. */
   info(row: Row): TcpInfo | undefined;
 }
 
@@ -62,10 +62,10 @@ export interface TcpInfo {
   rttUs: number;
   rttVarianceUs: number;
   totalRetransmits: number;
-  bytesAcked?: bigint;
-  bytesReceived?: bigint;
+  bytesAcked?: number;
+  bytesReceived?: number;
   notSentBytes?: number;
-  bytesSent?: bigint;
+  bytesSent?: number;
   /** The peer's advertised receive window, bytes; since 6.2 (5.4 has it as well in some builds): absent otherwise. */
   sendWindow?: number;
   receiveWindow?: number;

@@ -2,7 +2,7 @@ import { type SocketKind, type SocketTable, socketKind, type TcpInfo, TcpState }
 import { formatAddress } from './address.ts';
 import { AF_INET6, DIAG_MESSAGE_BYTES, DiagAttribute, DiagField } from './inet_diag.ts';
 import { align4, LITTLE_ENDIAN } from './netlink.ts';
-import { decodeTcpInfo, TCP_INFO_BYTES } from './tcp_info.ts';
+import { readTcpInfo, TCP_INFO_BYTES } from './tcp_info.ts';
 
 /**
  * One row is struct inet_diag_msg as received, then what lastack keeps of the attributes: cgroup id (8), mark (4) and
@@ -102,7 +102,7 @@ export class DiagTable implements SocketTable {
   }
 
   /** Prepares for `attachInfo` of the given rows. */
-  expectInfo(rows: Iterable<number>): void {
+  expectInfo(rows: readonly number[]): void {
     this.#info ??= new InfoRows(this);
     this.#info.expect(rows);
   }
@@ -145,24 +145,47 @@ export class DiagTable implements SocketTable {
     return mirrored ? mix(remote, local, (ports << 16) | (ports >>> 16)) : mix(local, remote, ports);
   }
 
+  /** Both ports in one number that the two ends of a connection share: a cheap first test before the hash. */
+  portPair(row: number): number {
+    const ports = this.#words[row * ROW_WORDS + DiagField.localPort / 4];
+    return (ports ^ (ports >>> 16)) & 0xffff;
+  }
+
   /** Whether two rows are the two ends of one connection, by addresses and ports. */
   isMirrorOf(row: number, other: DiagTable, otherRow: number): boolean {
     return (
       this.localPort(row) === other.remotePort(otherRow) &&
       this.remotePort(row) === other.localPort(otherRow) &&
-      plainAddress(this.localAddress(row)) === plainAddress(other.remoteAddress(otherRow)) &&
-      plainAddress(this.remoteAddress(row)) === plainAddress(other.localAddress(otherRow))
+      this.#isSameAddress(row, DiagField.localAddress, other, otherRow, DiagField.remoteAddress) &&
+      this.#isSameAddress(row, DiagField.remoteAddress, other, otherRow, DiagField.localAddress)
     );
   }
 
-  #addressHash(row: number, field: number): number {
-    const word = (row * ROW_BYTES + field) / 4;
+  #isSameAddress(row: number, field: number, other: DiagTable, otherRow: number, otherField: number): boolean {
+    const [mine, theirs] = [this.#ipv4Word(row, field), other.#ipv4Word(otherRow, otherField)];
+    if (mine !== undefined || theirs !== undefined) return mine === theirs;
+    const [at, otherAt] = [(row * ROW_BYTES + field) / 4, (otherRow * ROW_BYTES + otherField) / 4];
+    for (let index = 0; index < 4; index++) {
+      if (this.#words[at + index] !== other.#words[otherAt + index]) return false;
+    }
+    return true;
+  }
+
+  /** The IPv4 address, also one held v4-mapped, as a number of this machine; undefined for a true IPv6 address. */
+  #ipv4Word(row: number, field: number): number | undefined {
+    const at = (row * ROW_BYTES + field) / 4;
     const words = this.#words;
-    const first = words[word];
-    if (this.family(row) === 4) return first;
-    const last = words[word + 3];
-    if (first === 0 && words[word + 1] === 0 && words[word + 2] === MAPPED_WORD) return last;
-    return first ^ Math.imul(words[word + 1], 31) ^ Math.imul(words[word + 2], 961) ^ Math.imul(last, 29791);
+    if (this.family(row) === 4) return words[at];
+    const isMapped = words[at] === 0 && words[at + 1] === 0 && words[at + 2] === MAPPED_WORD;
+    return isMapped ? words[at + 3] : undefined;
+  }
+
+  #addressHash(row: number, field: number): number {
+    const ipv4 = this.#ipv4Word(row, field);
+    if (ipv4 !== undefined) return ipv4;
+    const at = (row * ROW_BYTES + field) / 4;
+    const words = this.#words;
+    return words[at] ^ Math.imul(words[at + 1], 31) ^ Math.imul(words[at + 2], 961) ^ Math.imul(words[at + 3], 29791);
   }
 
   state(row: number): number {
@@ -251,64 +274,71 @@ function mix(first: number, second: number, ports: number): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
-}
-
 /** The presence bits fit the word's lowest byte, wherever this machine keeps it. */
 const PRESENT_BYTE = LITTLE_ENDIAN ? PRESENT : PRESENT + 3;
 
 /** TCP_INFO of the rows that asked for it, joined by cookie. */
 class InfoRows {
   readonly #table: DiagTable;
-  /** Cookies count up from 1 and stay far below 2^53, so a plain number holds one exactly. */
-  readonly #rowOf = new Map<number, number>();
-  readonly #slotOf = new Map<number, number>();
+  /** Hash table of the expected rows by cookie: open addressing, -1 = empty. */
+  #rowBySlot = new Int32Array(0);
+  /** Where in `#bytes` the row's structure lies; -1 = not there. */
+  readonly #placeOf: Int32Array;
+  #expected = 0;
   #bytes = new Uint8Array(0);
   #view = new DataView(this.#bytes.buffer);
   #used = 0;
 
   constructor(table: DiagTable) {
     this.#table = table;
+    this.#placeOf = new Int32Array(table.count).fill(-1);
   }
 
-  expect(rows: Iterable<number>): void {
+  expect(rows: readonly number[]): void {
+    this.#expected += rows.length;
+    this.#rowBySlot = new Int32Array(2 ** Math.ceil(Math.log2(rows.length * 2 + 2))).fill(-1);
+    const mask = this.#rowBySlot.length - 1;
     for (const row of rows) {
-      this.#rowOf.set(cookieNumber(this.#table.cookieLow(row), this.#table.cookieHigh(row)), row);
+      let slot = slotOf(this.#table.cookieLow(row)) & mask;
+      while (this.#rowBySlot[slot] >= 0) slot = (slot + 1) & mask;
+      this.#rowBySlot[slot] = row;
     }
-    const needed = this.#rowOf.size * SLOT_BYTES;
-    if (this.#bytes.length >= needed) return;
-    const grown = new Uint8Array(needed);
+    const grown = new Uint8Array(this.#expected * PLACE_BYTES);
     grown.set(this.#bytes.subarray(0, this.#used));
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);
   }
 
   attach(low: number, high: number, state: number, view: DataView, at: number, length: number): void {
-    const row = this.#rowOf.get(cookieNumber(low, high));
+    const row = this.#find(low, high);
     // A socket that moved on between the passes keeps no TCP_INFO: its numbers would belong to another state.
-    if (row === undefined || this.#table.state(row) !== state) return;
-    let slot = this.#slotOf.get(row);
-    if (slot === undefined) {
-      if (this.#used + SLOT_BYTES > this.#bytes.length) return;
-      slot = this.#used;
-      this.#used += SLOT_BYTES;
-      this.#slotOf.set(row, slot);
-    }
+    if (row < 0 || this.#table.state(row) !== state || this.#placeOf[row] >= 0) return;
+    const place = this.#used;
+    this.#used += PLACE_BYTES;
+    this.#placeOf[row] = place;
     const kept = Math.min(length, TCP_INFO_BYTES);
-    this.#view.setUint32(slot, kept);
-    this.#bytes.set(new Uint8Array(view.buffer, view.byteOffset + at, kept), slot + 4);
+    this.#view.setUint32(place, kept);
+    this.#bytes.set(new Uint8Array(view.buffer, view.byteOffset + at, kept), place + 4);
+  }
+
+  #find(low: number, high: number): number {
+    const mask = this.#rowBySlot.length - 1;
+    for (let slot = slotOf(low) & mask; ; slot = (slot + 1) & mask) {
+      const row = this.#rowBySlot[slot];
+      if (row < 0 || (this.#table.cookieLow(row) === low && this.#table.cookieHigh(row) === high)) return row;
+    }
   }
 
   read(row: number): TcpInfo | undefined {
-    const slot = this.#slotOf.get(row);
-    return slot === undefined ? undefined : decodeTcpInfo(this.#view, slot + 4, this.#view.getUint32(slot));
+    const place = this.#placeOf[row];
+    return place < 0 ? undefined : readTcpInfo(this.#view, place + 4, this.#view.getUint32(place));
   }
 }
 
 /** Length word, then the structure. */
-const SLOT_BYTES = 4 + TCP_INFO_BYTES;
+const PLACE_BYTES = 4 + TCP_INFO_BYTES;
 
-function cookieNumber(low: number, high: number): number {
-  return high * 2 ** 32 + low;
+/** Cookies count up from 1, so that their low halves differ already; this spreads those of one processor's batch. */
+function slotOf(cookieLow: number): number {
+  return Math.imul(cookieLow, 0x9e37_79b1) >>> 7;
 }

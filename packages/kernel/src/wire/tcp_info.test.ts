@@ -5,7 +5,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DiagField } from './inet_diag.ts';
-import { decodeTcpInfo, TCP_INFO_BYTES, TCP_INFO_MINIMUM_BYTES, TcpInfoField } from './tcp_info.ts';
+import { readTcpInfo, TCP_INFO_BYTES, TCP_INFO_MINIMUM_BYTES, TcpInfoField } from './tcp_info.ts';
 
 /** Offsets as the C compiler lays the structures out. */
 function offsetsFromC(type: string, header: string, members: Record<string, string>): Record<string, number> {
@@ -75,7 +75,7 @@ describe('structures against the C compiler', () => {
   });
 });
 
-describe('decodeTcpInfo', () => {
+describe('readTcpInfo', () => {
   const bytes = new Uint8Array(TCP_INFO_BYTES).fill(1);
   const view = new DataView(bytes.buffer);
 
@@ -92,7 +92,7 @@ describe('decodeTcpInfo', () => {
       totalRtoTimeMs: 248,
     } as const;
     for (let length = 0; length <= TCP_INFO_BYTES; length++) {
-      const info = decodeTcpInfo(view, 0, length);
+      const info = readTcpInfo(view, 0, length);
       if (length < TCP_INFO_MINIMUM_BYTES) {
         expect(info).toBeUndefined();
         continue;
@@ -110,7 +110,7 @@ describe('decodeTcpInfo', () => {
   it('takes any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: TCP_INFO_BYTES, maxLength: TCP_INFO_BYTES }), (random) => {
-        const info = decodeTcpInfo(new DataView(random.slice().buffer), 0, TCP_INFO_BYTES);
+        const info = readTcpInfo(new DataView(random.slice().buffer), 0, TCP_INFO_BYTES);
         expect(info?.rtoMs).toBeGreaterThanOrEqual(0);
       }),
     );

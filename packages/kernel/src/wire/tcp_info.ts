@@ -32,34 +32,101 @@ export const TcpInfoField = {
   totalRtoTimeMs: 244,
 } as const;
 
-/** Decodes the structure at `at`. `length` is what the kernel sent; fields beyond it are undefined, never 0. */
-export function decodeTcpInfo(view: DataView, at: number, length: number): TcpInfo | undefined {
-  if (length < TCP_INFO_MINIMUM_BYTES) return undefined;
-  const u32 = (offset: number) => view.getUint32(at + offset, LITTLE_ENDIAN);
-  const u32If = (offset: number) => (offset + 4 <= length ? u32(offset) : undefined);
-  const u16If = (offset: number) => (offset + 2 <= length ? view.getUint16(at + offset, LITTLE_ENDIAN) : undefined);
-  const u64If = (offset: number) => (offset + 8 <= length ? view.getBigUint64(at + offset, LITTLE_ENDIAN) : undefined);
-  return {
-    retransmits: view.getUint8(at + TcpInfoField.retransmits),
-    probes: view.getUint8(at + TcpInfoField.probes),
-    backoff: view.getUint8(at + TcpInfoField.backoff),
-    options: view.getUint8(at + TcpInfoField.options),
-    rtoMs: u32(TcpInfoField.rtoUs) / 1000,
-    unackedSegments: u32(TcpInfoField.unacked),
-    lastDataSentMs: u32(TcpInfoField.lastDataSentMs),
-    lastDataReceivedMs: u32(TcpInfoField.lastDataReceivedMs),
-    lastAckReceivedMs: u32(TcpInfoField.lastAckReceivedMs),
-    rttUs: u32(TcpInfoField.rttUs),
-    rttVarianceUs: u32(TcpInfoField.rttVarianceUs),
-    totalRetransmits: u32(TcpInfoField.totalRetransmits),
-    bytesAcked: u64If(TcpInfoField.bytesAcked),
-    bytesReceived: u64If(TcpInfoField.bytesReceived),
-    notSentBytes: u32If(TcpInfoField.notSentBytes),
-    bytesSent: u64If(TcpInfoField.bytesSent),
-    sendWindow: u32If(TcpInfoField.sendWindow),
-    receiveWindow: u32If(TcpInfoField.receiveWindow),
-    totalRto: u16If(TcpInfoField.totalRto),
-    totalRtoRecoveries: u16If(TcpInfoField.totalRtoRecoveries),
-    totalRtoTimeMs: u32If(TcpInfoField.totalRtoTimeMs),
-  };
+/**
+ * The structure at `at`, read in place: a field is decoded when it is asked for. `length` is what the kernel sent;
+ * fields beyond it are undefined, never 0. The bytes must not change while the object is in use.
+ */
+export function readTcpInfo(view: DataView, at: number, length: number): TcpInfo | undefined {
+  return length < TCP_INFO_MINIMUM_BYTES ? undefined : new TcpInfoReader(view, at, length);
+}
+
+class TcpInfoReader implements TcpInfo {
+  readonly #view: DataView;
+  readonly #at: number;
+  readonly #length: number;
+
+  constructor(view: DataView, at: number, length: number) {
+    this.#view = view;
+    this.#at = at;
+    this.#length = length;
+  }
+
+  get retransmits() {
+    return this.#view.getUint8(this.#at + TcpInfoField.retransmits);
+  }
+  get probes() {
+    return this.#view.getUint8(this.#at + TcpInfoField.probes);
+  }
+  get backoff() {
+    return this.#view.getUint8(this.#at + TcpInfoField.backoff);
+  }
+  get options() {
+    return this.#view.getUint8(this.#at + TcpInfoField.options);
+  }
+  get rtoMs() {
+    return this.#u32(TcpInfoField.rtoUs) / 1000;
+  }
+  get unackedSegments() {
+    return this.#u32(TcpInfoField.unacked);
+  }
+  get lastDataSentMs() {
+    return this.#u32(TcpInfoField.lastDataSentMs);
+  }
+  get lastDataReceivedMs() {
+    return this.#u32(TcpInfoField.lastDataReceivedMs);
+  }
+  get lastAckReceivedMs() {
+    return this.#u32(TcpInfoField.lastAckReceivedMs);
+  }
+  get rttUs() {
+    return this.#u32(TcpInfoField.rttUs);
+  }
+  get rttVarianceUs() {
+    return this.#u32(TcpInfoField.rttVarianceUs);
+  }
+  get totalRetransmits() {
+    return this.#u32(TcpInfoField.totalRetransmits);
+  }
+  get bytesAcked() {
+    return this.#u64If(TcpInfoField.bytesAcked);
+  }
+  get bytesReceived() {
+    return this.#u64If(TcpInfoField.bytesReceived);
+  }
+  get notSentBytes() {
+    return this.#u32If(TcpInfoField.notSentBytes);
+  }
+  get bytesSent() {
+    return this.#u64If(TcpInfoField.bytesSent);
+  }
+  get sendWindow() {
+    return this.#u32If(TcpInfoField.sendWindow);
+  }
+  get receiveWindow() {
+    return this.#u32If(TcpInfoField.receiveWindow);
+  }
+  get totalRto() {
+    return this.#u16If(TcpInfoField.totalRto);
+  }
+  get totalRtoRecoveries() {
+    return this.#u16If(TcpInfoField.totalRtoRecoveries);
+  }
+  get totalRtoTimeMs() {
+    return this.#u32If(TcpInfoField.totalRtoTimeMs);
+  }
+
+  #u32(offset: number): number {
+    return this.#view.getUint32(this.#at + offset, LITTLE_ENDIAN);
+  }
+  #u32If(offset: number): number | undefined {
+    return offset + 4 <= this.#length ? this.#u32(offset) : undefined;
+  }
+  #u16If(offset: number): number | undefined {
+    return offset + 2 <= this.#length ? this.#view.getUint16(this.#at + offset, LITTLE_ENDIAN) : undefined;
+  }
+  /** As a number: no connection carries 2^53 bytes. */
+  #u64If(offset: number): number | undefined {
+    if (offset + 8 > this.#length) return undefined;
+    return Number(this.#view.getBigUint64(this.#at + offset, LITTLE_ENDIAN));
+  }
 }

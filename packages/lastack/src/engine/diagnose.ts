@@ -69,37 +69,56 @@ function selectCandidates(namespaces: readonly ObservedNamespace[], rules: reado
   return candidates;
 }
 
-/** The union, per namespace, of the candidate rows of all rules that need one thing. */
+/** A set of rows of each namespace, as one byte a row: a hundred thousand of them are normal here. */
+class RowSets {
+  readonly #marks = new Map<ObservedNamespace, Uint8Array>();
+
+  add(namespace: ObservedNamespace, rows: readonly Row[]): void {
+    if (rows.length === 0) return;
+    let marks = this.#marks.get(namespace);
+    if (!marks) {
+      marks = new Uint8Array(namespace.table.count);
+      this.#marks.set(namespace, marks);
+    }
+    for (const row of rows) marks[row] = 1;
+  }
+
+  /** In row order. */
+  rows(keep: (namespace: ObservedNamespace, row: Row) => boolean = () => true): Map<ObservedNamespace, Row[]> {
+    const lists = new Map<ObservedNamespace, Row[]>();
+    for (const [namespace, marks] of this.#marks) {
+      const list: Row[] = [];
+      for (let row = 0; row < marks.length; row++) if (marks[row] === 1 && keep(namespace, row)) list.push(row);
+      lists.set(namespace, list);
+    }
+    return lists;
+  }
+}
+
+/** The candidate rows of all rules that need one thing. */
 function rowsNeeding(need: Need, candidates: Candidates): Map<ObservedNamespace, Row[]> {
-  const union = new Map<ObservedNamespace, Set<Row>>();
+  return setsNeeding(need, candidates).rows();
+}
+
+function setsNeeding(need: Need, candidates: Candidates): RowSets {
+  const sets = new RowSets();
   for (const [rule, rowsOf] of candidates) {
     if (!rule.needs.includes(need)) continue;
-    for (const [namespace, rows] of rowsOf) {
-      const set = union.get(namespace) ?? new Set<Row>();
-      for (const row of rows) set.add(row);
-      union.set(namespace, set);
-    }
+    for (const [namespace, rows] of rowsOf) sets.add(namespace, rows);
   }
-  return new Map([...union].map(([namespace, rows]) => [namespace, [...rows]]));
+  return sets;
 }
 
 /** Rows whose TCP_INFO is wanted: candidates and the witnesses for or against them. Minisockets carry none. */
 function rowsForInfo(candidates: Candidates): Map<ObservedNamespace, Row[]> {
-  const wanted = rowsNeeding('info', candidates);
+  const wanted = setsNeeding('info', candidates);
   for (const [rule, rowsOf] of candidates) {
     if (!rule.witnesses) continue;
     for (const [namespace, rows] of rowsOf) {
-      if (rows.length === 0) continue;
-      const known = new Set(wanted.get(namespace));
-      const more = rule.witnesses(namespace, rows).filter((row) => !known.has(row));
-      if (more.length > 0) wanted.set(namespace, [...known, ...more]);
+      if (rows.length > 0) wanted.add(namespace, rule.witnesses(namespace, rows));
     }
   }
-  for (const [namespace, rows] of wanted) {
-    const carrying = rows.filter((row) => namespace.table.kind(row) !== 'minisocket');
-    wanted.set(namespace, carrying);
-  }
-  return wanted;
+  return wanted.rows(({ table }, row) => table.kind(row) !== 'minisocket');
 }
 
 async function fetchNeeds(effects: Effects, observation: Observation, candidates: Candidates): Promise<void> {
@@ -127,15 +146,10 @@ async function fetchNeeds(effects: Effects, observation: Observation, candidates
 }
 
 function ruleContext(observation: Observation, candidates: Candidates): RuleContext {
-  const interesting = new Map<ObservedNamespace, Row[]>();
-  for (const rowsOf of candidates.values()) {
-    for (const [namespace, rows] of rowsOf) {
-      // TIME_WAIT sockets are candidates in masses, and their other ends have gone.
-      const paired = rows.filter((row) => namespace.table.state(row) !== TcpState.TIME_WAIT);
-      interesting.set(namespace, (interesting.get(namespace) ?? []).concat(paired));
-    }
-  }
-  for (const [namespace, rows] of interesting) interesting.set(namespace, [...new Set(rows)]);
+  const paired = new RowSets();
+  for (const rowsOf of candidates.values()) for (const [namespace, rows] of rowsOf) paired.add(namespace, rows);
+  // TIME_WAIT sockets are candidates in masses, and their other ends have gone.
+  const interesting = paired.rows(({ table }, row) => table.state(row) !== TcpState.TIME_WAIT);
   return {
     snapshot: observation,
     peerOf: findPeers(observation.namespaces, interesting),

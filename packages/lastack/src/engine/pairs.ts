@@ -1,20 +1,29 @@
 import { type RuleContext, type SocketRef, TcpState } from '@lastack/core';
 import type { ObservedNamespace } from './observation.ts';
 
-const HASH_SLOTS = 1 << 16;
-
 /** States in which a socket has no other end. */
 const SINGLE_STATES: ReadonlySet<number> = new Set([TcpState.LISTEN, TcpState.CLOSE, TcpState.BOUND_INACTIVE]);
 
-/** State pairs that one connection cannot show, whatever was lost on the way: then the addresses merely coincide. */
-function fits(one: number, other: number): boolean {
-  const pair = new Set([one, other]);
-  // CLOSE_WAIT has received the peer's FIN, so the peer has sent one.
-  if (pair.has(TcpState.CLOSE_WAIT) && (pair.has(TcpState.ESTABLISHED) || pair.has(TcpState.SYN_SENT))) return false;
-  if (one === TcpState.CLOSE_WAIT && other === TcpState.CLOSE_WAIT) return false;
-  // FIN_WAIT2's FIN was acknowledged, so the peer has received it.
-  return !(pair.has(TcpState.FIN_WAIT2) && (pair.has(TcpState.ESTABLISHED) || pair.has(TcpState.SYN_SENT)));
-}
+const { CLOSE_WAIT, ESTABLISHED, FIN_WAIT2, SYN_SENT } = TcpState;
+
+/**
+ * State pairs that one connection cannot show, whatever was lost on the way: then the addresses merely coincide.
+ * CLOSE_WAIT has received the peer's FIN, so the peer has sent one; FIN_WAIT2's FIN was acknowledged, so it arrived.
+ */
+const IMPOSSIBLE: readonly (readonly [number, number])[] = [
+  [CLOSE_WAIT, ESTABLISHED],
+  [CLOSE_WAIT, SYN_SENT],
+  [CLOSE_WAIT, CLOSE_WAIT],
+  [FIN_WAIT2, ESTABLISHED],
+  [FIN_WAIT2, SYN_SENT],
+];
+
+/** 1 at `state * 16 + other state` where the pair fits. */
+const FITS = Uint8Array.from({ length: 256 }, (_, pair) => {
+  const [one, other] = [pair >> 4, pair & 15];
+  if (SINGLE_STATES.has(one) || SINGLE_STATES.has(other)) return 0;
+  return IMPOSSIBLE.some(([a, b]) => (a === one && b === other) || (a === other && b === one)) ? 0 : 1;
+});
 
 /**
  * Finds the other ends of the given sockets among all sockets of all namespaces, in one pass over them. Where several
@@ -24,45 +33,70 @@ export function findPeers(
   namespaces: readonly ObservedNamespace[],
   rowsOf: ReadonlyMap<ObservedNamespace, readonly number[]>,
 ): RuleContext['peerOf'] {
-  const buckets: ({ namespace: ObservedNamespace; row: number }[] | undefined)[] = new Array(HASH_SLOTS);
-  for (const [namespace, rows] of rowsOf) {
-    for (const row of rows) {
-      if (SINGLE_STATES.has(namespace.table.state(row))) continue;
-      const slot = namespace.table.endpointHash(row, true) % HASH_SLOTS;
-      buckets[slot] ??= [];
-      buckets[slot].push({ namespace, row });
-    }
-  }
-  const found = new Map<ObservedNamespace, Map<number, SocketRef | 'several'>>();
-  for (const namespace of namespaces) {
-    const { table } = namespace;
-    for (let row = 0; row < table.count; row++) {
-      const bucket = buckets[table.endpointHash(row, false) % HASH_SLOTS];
-      if (bucket !== undefined) matchBucket(bucket, namespace, row, found);
-    }
-  }
-  return (ref) => {
-    const peer = found.get(ref.namespace as ObservedNamespace)?.get(ref.row);
-    return peer === 'several' ? undefined : peer;
-  };
+  const wanted = new WantedEnds(rowsOf);
+  for (const namespace of namespaces) wanted.searchIn(namespace);
+  return (ref) => wanted.peerOf(ref);
 }
 
-function matchBucket(
-  bucket: readonly { namespace: ObservedNamespace; row: number }[],
-  namespace: ObservedNamespace,
-  row: number,
-  found: Map<ObservedNamespace, Map<number, SocketRef | 'several'>>,
-): void {
-  const { table } = namespace;
-  for (const wanted of bucket) {
-    const isItself = wanted.namespace === namespace && wanted.row === row;
-    if (isItself || !fits(wanted.namespace.table.state(wanted.row), table.state(row))) continue;
-    if (!table.isMirrorOf(row, wanted.namespace.table, wanted.row)) continue;
-    let ofNamespace = found.get(wanted.namespace);
+/** Sockets whose other end is looked for: a hash table by what their other end's own hash must be. */
+class WantedEnds {
+  readonly #namespaces: ObservedNamespace[] = [];
+  readonly #rows: number[] = [];
+  /** First entry of each slot, and the next one behind each entry; -1 ends. */
+  readonly #first: Int32Array;
+  readonly #next: Int32Array;
+  /** Whether some wanted socket has this pair of ports. */
+  readonly #portPairs = new Uint8Array(65_536);
+  readonly #peers = new Map<ObservedNamespace, Map<number, SocketRef | 'several'>>();
+
+  constructor(rowsOf: ReadonlyMap<ObservedNamespace, readonly number[]>) {
+    for (const [namespace, rows] of rowsOf) {
+      for (const row of rows) {
+        if (SINGLE_STATES.has(namespace.table.state(row))) continue;
+        this.#namespaces.push(namespace);
+        this.#rows.push(row);
+      }
+    }
+    const slots = 2 ** Math.ceil(Math.log2(this.#rows.length * 2 + 2));
+    this.#first = new Int32Array(slots).fill(-1);
+    this.#next = new Int32Array(this.#rows.length);
+    this.#rows.forEach((row, entry) => {
+      const { table } = this.#namespaces[entry];
+      const slot = table.endpointHash(row, true) & (slots - 1);
+      this.#next[entry] = this.#first[slot];
+      this.#first[slot] = entry;
+      this.#portPairs[table.portPair(row)] = 1;
+    });
+  }
+
+  searchIn(namespace: ObservedNamespace): void {
+    if (this.#rows.length === 0) return;
+    const { table } = namespace;
+    const mask = this.#first.length - 1;
+    for (let row = 0; row < table.count; row++) {
+      if (this.#portPairs[table.portPair(row)] === 0) continue;
+      let entry = this.#first[table.endpointHash(row, false) & mask];
+      for (; entry >= 0; entry = this.#next[entry]) this.#match(entry, namespace, row);
+    }
+  }
+
+  #match(entry: number, namespace: ObservedNamespace, row: number): void {
+    const wanted = this.#namespaces[entry];
+    const wantedRow = this.#rows[entry];
+    if (wanted === namespace && wantedRow === row) return;
+    const { table } = namespace;
+    if (FITS[(wanted.table.state(wantedRow) << 4) | table.state(row)] === 0) return;
+    if (!table.isMirrorOf(row, wanted.table, wantedRow)) return;
+    let ofNamespace = this.#peers.get(wanted);
     if (!ofNamespace) {
       ofNamespace = new Map();
-      found.set(wanted.namespace, ofNamespace);
+      this.#peers.set(wanted, ofNamespace);
     }
-    ofNamespace.set(wanted.row, ofNamespace.has(wanted.row) ? 'several' : { namespace, row });
+    ofNamespace.set(wantedRow, ofNamespace.has(wantedRow) ? 'several' : { namespace, row });
+  }
+
+  peerOf({ namespace, row }: SocketRef): SocketRef | undefined {
+    const peer = this.#peers.get(namespace as ObservedNamespace)?.get(row);
+    return peer === 'several' ? undefined : peer;
   }
 }

@@ -1,11 +1,14 @@
 import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
 
+/** Hash slots of the counting pass. Two destinations in one slot only make the second pass look closer. */
+const SLOTS = 1 << 16;
+
 /** Connections that compete for the same local ports: equal local address, remote address and remote port. */
-function hash(local: Uint8Array, remote: Uint8Array, port: number): number {
+function slotOf(local: Uint8Array, remote: Uint8Array, port: number): number {
   let value = port;
-  for (const byte of remote) value = (Math.imul(value, 31) + byte) | 0;
-  for (const byte of local) value = (Math.imul(value, 31) + byte) | 0;
-  return value;
+  for (let index = 0; index < remote.length; index++) value = (Math.imul(value, 31) + remote[index]) | 0;
+  for (let index = 0; index < local.length; index++) value = (Math.imul(value, 31) + local[index]) | 0;
+  return (value ^ (value >>> 16)) & (SLOTS - 1);
 }
 
 /**
@@ -18,16 +21,17 @@ export function crowdedDestinations(
   least: number,
 ): readonly (readonly Row[])[] {
   if (rows.length < least) return [];
-  const hashes = new Int32Array(rows.length);
-  const counts = new Map<number, number>();
-  rows.forEach((row, index) => {
-    const value = hash(table.localAddressBytes(row), table.remoteAddressBytes(row), table.remotePort(row));
-    hashes[index] = value;
-    counts.set(value, (counts.get(value) ?? 0) + 1);
-  });
+  const slots = new Uint16Array(rows.length);
+  const counts = new Uint32Array(SLOTS);
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index];
+    const slot = slotOf(table.localAddressBytes(row), table.remoteAddressBytes(row), table.remotePort(row));
+    slots[index] = slot;
+    counts[slot]++;
+  }
   const groups = new Map<string, Row[]>();
   rows.forEach((row, index) => {
-    if ((counts.get(hashes[index]) ?? 0) < least) return;
+    if (counts[slots[index]] < least) return;
     const key = `${table.localAddress(row)} ${table.remoteAddress(row)} ${table.remotePort(row)}`;
     const group = groups.get(key);
     if (group) group.push(row);
