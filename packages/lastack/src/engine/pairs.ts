@@ -4,11 +4,12 @@ import type { ObservedNamespace } from './observation.ts';
 /** States in which a socket has no other end. */
 const SINGLE_STATES: ReadonlySet<number> = new Set([TcpState.LISTEN, TcpState.CLOSE, TcpState.BOUND_INACTIVE]);
 
-const { CLOSE_WAIT, ESTABLISHED, FIN_WAIT2, SYN_SENT } = TcpState;
+const { CLOSE_WAIT, ESTABLISHED, FIN_WAIT2, SYN_SENT, TIME_WAIT } = TcpState;
 
 /**
  * State pairs that one connection cannot show, whatever was lost on the way: then the addresses merely coincide.
- * CLOSE_WAIT has received the peer's FIN, so the peer has sent one; FIN_WAIT2's FIN was acknowledged, so it arrived.
+ * CLOSE_WAIT has received the peer's FIN, so the peer has sent one; FIN_WAIT2's FIN was acknowledged, so it arrived;
+ * TIME_WAIT's own FIN was acknowledged and the peer's has arrived, which the states listed with it contradict.
  */
 const IMPOSSIBLE: readonly (readonly [number, number])[] = [
   [CLOSE_WAIT, ESTABLISHED],
@@ -16,6 +17,10 @@ const IMPOSSIBLE: readonly (readonly [number, number])[] = [
   [CLOSE_WAIT, CLOSE_WAIT],
   [FIN_WAIT2, ESTABLISHED],
   [FIN_WAIT2, SYN_SENT],
+  [TIME_WAIT, CLOSE_WAIT],
+  [TIME_WAIT, FIN_WAIT2],
+  [TIME_WAIT, ESTABLISHED],
+  [TIME_WAIT, SYN_SENT],
 ];
 
 /** 1 at `state * 16 + other state` where the pair fits. */
@@ -47,6 +52,8 @@ class WantedEnds {
   readonly #next: Int32Array;
   /** Whether some wanted socket has this pair of ports. */
   readonly #portPairs = new Uint8Array(65_536);
+  /** Whether a socket in this state can be the other end of some wanted one: mostly not TIME_WAIT, of which most are. */
+  readonly #states = new Uint8Array(16);
   readonly #peers = new Map<ObservedNamespace, Map<number, SocketRef | 'several'>>();
 
   constructor(rowsOf: ReadonlyMap<ObservedNamespace, readonly number[]>) {
@@ -66,6 +73,8 @@ class WantedEnds {
       this.#next[entry] = this.#first[slot];
       this.#first[slot] = entry;
       this.#portPairs[table.portPair(row)] = 1;
+      const state = table.state(row);
+      for (let other = 0; other < 16; other++) this.#states[other] |= FITS[(state << 4) | other];
     });
   }
 
@@ -74,7 +83,7 @@ class WantedEnds {
     const { table } = namespace;
     const mask = this.#first.length - 1;
     for (let row = 0; row < table.count; row++) {
-      if (this.#portPairs[table.portPair(row)] === 0) continue;
+      if (this.#states[table.state(row)] === 0 || this.#portPairs[table.portPair(row)] === 0) continue;
       let entry = this.#first[table.endpointHash(row, false) & mask];
       for (; entry >= 0; entry = this.#next[entry]) this.#match(entry, namespace, row);
     }

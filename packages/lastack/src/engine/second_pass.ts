@@ -1,4 +1,4 @@
-import type { Owner, Row } from '@lastack/core';
+import { type Owner, type Row, TimerCode } from '@lastack/core';
 import {
   findOwners,
   KernelError,
@@ -83,6 +83,8 @@ export function fetchOptions(effects: Effects, observation: Observation, rowsOf:
   let asked = 0;
   for (const [{ table, options }, rows] of rowsOf) {
     for (const row of rows) {
+      // Without a timer no option can end the socket.
+      if (table.timer(row) === TimerCode.NONE) continue;
       const [owner] = observation.owners.get(table.inode(row)) ?? [];
       if (owner === undefined || options.has(table.cookie(row))) continue;
       if (++asked > MAX_OPTIONS) break;

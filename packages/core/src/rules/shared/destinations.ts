@@ -1,4 +1,4 @@
-import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
+import type { NamespaceSnapshot, Row, SocketTable } from '../../snapshot.ts';
 
 /** Hash slots of the counting pass. Two destinations in one slot only make the second pass look closer. */
 const SLOTS = 1 << 16;
@@ -13,7 +13,7 @@ function slotOf(local: Uint8Array, remote: Uint8Array, port: number): number {
 
 /**
  * Rows by destination, only those destinations that at least `least` rows share. The first pass counts by hash, so
- * that texts are built only for rows of crowded destinations.
+ * that only rows of crowded destinations are compared. No texts: there may be 300,000 rows.
  */
 export function crowdedDestinations(
   { table }: NamespaceSnapshot,
@@ -29,13 +29,32 @@ export function crowdedDestinations(
     slots[index] = slot;
     counts[slot]++;
   }
-  const groups = new Map<string, Row[]>();
-  rows.forEach((row, index) => {
-    if (counts[slots[index]] < least) return;
-    const key = `${table.localAddress(row)} ${table.remoteAddress(row)} ${table.remotePort(row)}`;
-    const group = groups.get(key);
-    if (group) group.push(row);
-    else groups.set(key, [row]);
-  });
-  return [...groups.values()].filter((group) => group.length >= least);
+  const groups = new Map<number, Row[][]>();
+  for (let index = 0; index < rows.length; index++) {
+    const slot = slots[index];
+    if (counts[slot] < least) continue;
+    let ofSlot = groups.get(slot);
+    if (!ofSlot) {
+      ofSlot = [];
+      groups.set(slot, ofSlot);
+    }
+    const group = ofSlot.find(([first]) => isSameDestination(table, first, rows[index]));
+    if (group) group.push(rows[index]);
+    else ofSlot.push([rows[index]]);
+  }
+  return [...groups.values()].flat().filter((group) => group.length >= least);
+}
+
+function isSameDestination(table: SocketTable, one: Row, other: Row): boolean {
+  return (
+    table.remotePort(one) === table.remotePort(other) &&
+    isSame(table.remoteAddressBytes(one), table.remoteAddressBytes(other)) &&
+    isSame(table.localAddressBytes(one), table.localAddressBytes(other))
+  );
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false;
+  for (let index = 0; index < one.length; index++) if (one[index] !== other[index]) return false;
+  return true;
 }

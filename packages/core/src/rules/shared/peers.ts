@@ -35,20 +35,22 @@ export function whereIs({ namespace, row }: SocketRef, context: RuleContext): st
 /** What the visible other ends are doing: state, how many, who holds them. */
 export function peerEvidence(peers: readonly (SocketRef | undefined)[] | undefined, context: RuleContext): Evidence[] {
   if (!peers) return [];
-  const byState = new Map<number, { count: number; unreadBytes: number; places: Set<string> }>();
+  const byState = new Map<number, { count: number; unreadBytes: number; places: Map<number, string> }>();
   for (const peer of peers) {
     if (!peer) continue;
     const { table } = peer.namespace;
     const state = table.state(peer.row);
-    const seen = byState.get(state) ?? { count: 0, unreadBytes: 0, places: new Set<string>() };
+    const seen = byState.get(state) ?? { count: 0, unreadBytes: 0, places: new Map<number, string>() };
     seen.count++;
     seen.unreadBytes += table.receiveQueue(peer.row);
-    if (seen.places.size < 4) seen.places.add(whereIs(peer, context));
+    // Worded once per holder: there may be fifty thousand sockets of it.
+    const place = context.snapshot.owners.get(table.inode(peer.row))?.[0].pid ?? -peer.namespace.inode;
+    if (seen.places.size < 4 && !seen.places.has(place)) seen.places.set(place, whereIs(peer, context));
     byState.set(state, seen);
   }
   return [...byState].map(([state, { count, unreadBytes, places }]) => ({
     fact: `other end seen in ${stateName(state)}`,
-    value: `${thousands(count)} of ${thousands(peers.length)}: ${listed([...places])}, Recv-Q ${thousands(unreadBytes)}`,
+    value: `${thousands(count)} of ${thousands(peers.length)}: ${listed([...new Set(places.values())])}, Recv-Q ${thousands(unreadBytes)}`,
     source: 'sock_diag, mirrored addresses',
   }));
 }
