@@ -2,6 +2,8 @@ export * from './duration.ts';
 export * from './filter/mod.ts';
 export * from './finding.ts';
 export * from './forecast/mod.ts';
+export * from './plan/means.ts';
+export * from './plan/target.ts';
 export * from './rules/mod.ts';
 export * from './snapshot.ts';
 export * from './tcp/kind.ts';
