@@ -10,3 +10,6 @@ export * from './tcp/kind.ts';
 export * from './tcp/mod.ts';
 export * from './tcp/parse_state.ts';
 export * from './tcp/states.ts';
+export * from './plan/guards.ts';
+export * from './plan/ladder.ts';
+export * from './plan/plan.ts';

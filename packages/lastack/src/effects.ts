@@ -12,6 +12,9 @@ export interface Effects {
   monotonicMs(): number;
   sleep(ms: number): Promise<void>;
   hostname: string;
+  pid: number;
+  /** Effective user id. */
+  uid: number;
   /** `uname -r`. */
   kernelRelease: string;
   procRoot: string;

@@ -49,6 +49,8 @@ const effects: Effects = {
   monotonicMs: () => performance.now(),
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   hostname: hostname(),
+  pid: process.pid,
+  uid: process.geteuid?.() ?? 0,
   kernelRelease: release(),
   procRoot: '/proc',
   sysRoot: '/sys',

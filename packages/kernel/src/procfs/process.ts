@@ -36,6 +36,12 @@ export function isKernelThread(procRoot: string, pid: number): boolean {
   return stat !== undefined && ((parseStatFlags(stat) ?? 0) & PF_KTHREAD) !== 0;
 }
 
+/** Parent of a process; undefined when it is gone or has none that this pid namespace shows. */
+export function readParentPid(procRoot: string, pid: number): number | undefined {
+  const status = readText(`${procRoot}/${pid}/status`);
+  return parseNumber(status?.match(/^PPid:\t(\d+)/m)?.[1]) || undefined;
+}
+
 /** Effective user id of a process. */
 export function readUid(procRoot: string, pid: number): number | undefined {
   const status = readText(`${procRoot}/${pid}/status`);
