@@ -1,0 +1,11 @@
+/** What every benchmark is given. */
+export interface BenchContext {
+  /** Path of lastack's own executable script. */
+  command: string;
+  /** Path of the built lab actor. */
+  actorFile: string;
+  /** One block of the result, on standard output. */
+  print(text: string): void;
+  /** What is going on, on standard error. */
+  progress(text: string): void;
+}
