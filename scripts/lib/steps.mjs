@@ -58,6 +58,8 @@ const DEBIAN_PACKAGES = [
   { program: 'ss', package: 'iproute2', use: 'namespaces of the tests, and ss as their oracle' },
   { program: 'gcc', package: 'gcc', use: 'offsets of C structures as an oracle' },
   { program: 'python3', package: 'python3', use: 'an independent program to be diagnosed' },
+  { program: 'nft', package: 'nftables', use: 'firewalls of the lab, and what lastack block runs' },
+  { program: 'conntrack', package: 'conntrack', use: 'connection tracking as an oracle' },
   { program: 'unshare', package: 'util-linux', use: 'throw-away namespaces' },
   { header: '/usr/include/linux/inet_diag.h', package: 'linux-libc-dev', use: 'C structures of the kernel interface' },
   { header: '/usr/include/stdio.h', package: 'libc6-dev', use: 'compiling against them' },
