@@ -1,4 +1,5 @@
 import type { TcpInfo } from '../snapshot.ts';
+import { earlierStartMs, isHeldBack, undoubledRtoMs } from './held_back.ts';
 import type { ForecastInput } from './input.ts';
 import { rtoMaxMs } from './rto_model.ts';
 import type { Span } from './span.ts';
@@ -7,6 +8,8 @@ import { userTimeoutMs } from './user_timeout.ts';
 
 /** Nothing below rounds finer than this. */
 const CLOCK_SLACK_MS = 2;
+/** The first one, and those that the first errors bring forward to the same moment. */
+const UNTIMED_FIRINGS = 3;
 
 /** Whether the kernel itself tells how long the present row of timeouts lasts (6.7 on, and it is the first row). */
 export function elapsedIsExact(info: TcpInfo): boolean {
@@ -18,6 +21,7 @@ export function elapsedIsExact(info: TcpInfo): boolean {
  * kernel tells it; otherwise added up from the intervals that must have passed.
  */
 export function elapsedSinceFirstTimeout(input: ForecastInput, info: TcpInfo): Span {
+  if (isHeldBack(input, info)) return elapsedWhileHeldBack(input, info);
   if (elapsedIsExact(info)) {
     const exact = info.totalRtoTimeMs as number;
     return { earliestMs: exact - CLOCK_SLACK_MS, latestMs: exact + CLOCK_SLACK_MS };
@@ -29,6 +33,19 @@ export function elapsedSinceFirstTimeout(input: ForecastInput, info: TcpInfo): S
   // Several rows of timeouts: their sum bounds the present one.
   const total = info.totalRtoTimeMs === undefined ? latestMs : info.totalRtoTimeMs + CLOCK_SLACK_MS;
   return { earliestMs: Math.min(before.earliestMs + runningMs, total), latestMs: Math.min(latestMs, total) };
+}
+
+/** Timeouts that errors kept short do not add up to powers of two. */
+function elapsedWhileHeldBack({ timerRetries, timerHz }: ForecastInput, info: TcpInfo): Span {
+  const earlierMs = earlierStartMs(info, timerHz) + CLOCK_SLACK_MS;
+  if (elapsedIsExact(info)) {
+    const exact = info.totalRtoTimeMs as number;
+    return { earliestMs: exact - CLOCK_SLACK_MS, latestMs: exact + earlierMs };
+  }
+  // Nothing was acknowledged since; the sum over all rows of timeouts bounds this one, too.
+  const latestMs = Math.min(info.lastAckReceivedMs, info.totalRtoTimeMs ?? Number.POSITIVE_INFINITY) + earlierMs;
+  const least = Math.max(0, timerRetries - UNTIMED_FIRINGS) * undoubledRtoMs(info);
+  return { earliestMs: Math.min(least, latestMs), latestMs };
 }
 
 /** How much of the running interval has passed: TCP_USER_TIMEOUT cuts the last one short. */

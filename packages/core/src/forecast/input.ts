@@ -18,6 +18,11 @@ export interface ForecastInput {
   sendQueue: number;
   info?: TcpInfo;
   settings: Settings;
+  /**
+   * The next hop does not answer on the link (neighbour FAILED or INCOMPLETE), and the path is one of IPv4, where such
+   * errors shorten timeouts. Undefined: not known.
+   */
+  pathUnreachable?: boolean;
   /** Undefined where the owner's descriptor could not be read: forecasts then carry a caveat. */
   socketOptions?: SocketOptions;
   /** CONFIG_HZ; undefined = unknown, the widest of the common values is assumed. */

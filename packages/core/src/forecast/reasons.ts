@@ -8,6 +8,14 @@ export const Because = {
   retransmitOrphan:
     'the peer acknowledges nothing and no process holds the socket; the kernel gives up when tcp_orphan_retries is used up (unless the program had set TCP_USER_TIMEOUT)',
   userTimeout: 'the peer acknowledges nothing; the kernel gives up when the TCP_USER_TIMEOUT of the socket has passed',
+  heldBackOwned:
+    'the peer acknowledges nothing, and the timeout is kept from doubling, as happens while the network layer reports the host unreachable; the kernel gives up soon after tcp_retries2 is used up (at another time if these reports stop)',
+  heldBackOwnedCaveat:
+    'the peer acknowledges nothing, and the timeout is kept from doubling, as happens while the network layer reports the host unreachable; the kernel gives up soon after tcp_retries2 is used up (at another time if these reports stop, or if the program set TCP_USER_TIMEOUT, which could not be read)',
+  heldBackOrphan:
+    'the peer acknowledges nothing, no process holds the socket, and the timeout is kept from doubling, as happens while the network layer reports the host unreachable; the kernel gives up soon after tcp_orphan_retries is used up (at another time if these reports stop, or if the program had set TCP_USER_TIMEOUT)',
+  unreachable:
+    'the peer acknowledges nothing, and the next hop does not answer on the link, which may keep the timeout from doubling; the kernel gives up when the retries are used up (unless the program set TCP_USER_TIMEOUT)',
   inFlight: 'the peer has not yet acknowledged the last data; that is normal for a moment',
   shrunkAnswered: 'the peer took back its receive window but still answers; the kernel waits as long as it does',
   shrunkSilent: 'the peer took back its receive window and is silent; the kernel gives up after twice the maximum RTO',

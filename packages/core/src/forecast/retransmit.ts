@@ -3,6 +3,7 @@ import type { TcpInfo } from '../snapshot.ts';
 import { TcpState } from '../tcp/states.ts';
 import { elapsedIsExact, elapsedSinceFirstTimeout } from './elapsed.ts';
 import type { Forecast } from './forecast.ts';
+import { deathWhenErrorsCome, deathWhileHeldBack, earlierStartMs, isHeldBack } from './held_back.ts';
 import type { ForecastInput, Working } from './input.ts';
 import { Because, never, unknown } from './reasons.ts';
 import { type RetransmissionRules, runRetransmissions } from './retransmission_run.ts';
@@ -34,8 +35,16 @@ function mayWait(state: number): boolean {
 
 function reason(input: ForecastInput): string {
   if (userTimeoutMs(input) !== undefined) return Because.userTimeout;
+  const { info } = input;
+  if (info !== undefined && isHeldBack(input, info)) return heldBackReason(input);
+  if (input.pathUnreachable) return Because.unreachable;
   if (input.kind === 'orphan') return Because.retransmitOrphan;
   return input.socketOptions ? Because.retransmitOwned : Because.retransmitOwnedCaveat;
+}
+
+function heldBackReason({ kind, socketOptions }: ForecastInput): string {
+  if (kind === 'orphan') return Because.heldBackOrphan;
+  return socketOptions ? Because.heldBackOwned : Because.heldBackOwnedCaveat;
 }
 
 function rulesFor(input: ForecastInput): RetransmissionRules | undefined {
@@ -50,7 +59,9 @@ function rulesFor(input: ForecastInput): RetransmissionRules | undefined {
   const setting = input.settings.tcp_orphan_retries;
   if (setting === undefined) return undefined;
   const limit = modelTimeoutMs(orphanRetries(setting, true), maxMs);
-  const limitAtMax = modelTimeoutMs(orphanRetries(setting, false), maxMs);
+  // An ICMP error leaves an orphan no retries at the maximum. It is not reported, but shortened timeouts show it.
+  const hadError = input.info !== undefined && isHeldBack(input, input.info);
+  const limitAtMax = modelTimeoutMs(hadError ? 0 : orphanRetries(setting, false), maxMs);
   return { limitMs: (rtoMs) => (rtoMs < maxMs ? limit : limitAtMax), nextRtoMs };
 }
 
@@ -62,9 +73,31 @@ function deathTimes(input: ForecastInput, info: TcpInfo, rules: RetransmissionRu
   const elapsed = elapsedSinceFirstTimeout(input, info);
   steps?.push(elapsedText(info, elapsed));
   const limitMs = userTimeoutMs(input);
-  if (limitMs !== undefined) return [userTimeoutDeath(limitMs, elapsed, dueMs, armedMs, maxMs, hz)];
+  const heldBack = isHeldBack(input, info);
+  if (limitMs !== undefined) {
+    if (heldBack) return [deathWhileHeldBack(input, info, elapsed, limitMs, steps)];
+    return [userTimeoutDeath(limitMs, elapsed, dueMs, armedMs, maxMs, hz)];
+  }
+  const shortened = heldBack || input.pathUnreachable ? [shortenedDeath(input, info, elapsed, rules, steps)] : [];
   const firing = { earliestMs: dueMs, latestMs: dueMs + granuleMs(armedMs, hz) };
-  return runRetransmissions({ firing, elapsed, retries, rtoMs: info.rtoMs }, rules, hz, steps);
+  return [...shortened, ...runRetransmissions({ firing, elapsed, retries, rtoMs: info.rtoMs }, rules, hz, steps)];
+}
+
+/** The end if errors from the network layer keep the timeout short, as they do already or may soon. */
+function shortenedDeath(
+  input: ForecastInput,
+  info: TcpInfo,
+  elapsed: Span,
+  rules: RetransmissionRules,
+  steps: Working,
+): Span {
+  const limitMs = rules.limitMs(info.rtoMs);
+  const sinceSentMs = elapsed.latestMs + earlierStartMs(info, input.timerHz);
+  const span = isHeldBack(input, info)
+    ? deathWhileHeldBack(input, info, elapsed, limitMs, steps)
+    : deathWhenErrorsCome(input, info, elapsed.earliestMs, sinceSentMs, limitMs, steps);
+  steps?.push('without further errors the timeout doubles:');
+  return span;
 }
 
 /**
@@ -77,10 +110,14 @@ function afterFirstTimeout(input: ForecastInput, info: TcpInfo, rules: Retransmi
   steps?.push(
     `the first timeout comes in ${formatDuration(dueMs)} to ${formatDuration(firstLatestMs)}; times from there:`,
   );
-  return deathAfterFirst(input, rules, rules.nextRtoMs(info.rtoMs, 1), steps).map((span) => ({
+  const doubling = deathAfterFirst(input, rules, rules.nextRtoMs(info.rtoMs, 1), steps).map((span) => ({
     earliestMs: span.earliestMs + dueMs,
     latestMs: span.latestMs + firstLatestMs,
   }));
+  if (!input.pathUnreachable || userTimeoutMs(input) !== undefined) return doubling;
+  const sinceSentMs = Math.max(0, info.rtoMs - dueMs) + granuleMs(info.rtoMs, hz);
+  const limitMs = rules.limitMs(info.rtoMs);
+  return [...doubling, deathWhenErrorsCome(input, info, -firstLatestMs, sinceSentMs, limitMs, steps)];
 }
 
 /** Times from the first timeout on, whose retransmission starts the clock. */
