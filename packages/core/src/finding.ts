@@ -56,8 +56,11 @@ export interface Finding {
   namespace: NamespaceSnapshot;
 }
 
-/** What a rule may ask the observer to fetch for its candidate rows, beyond the cheap first pass. */
-export type Need = 'info' | 'owners' | 'activity' | 'path' | 'options';
+/**
+ * What a rule may ask the observer to fetch for its candidate rows, beyond the cheap first pass. `conntrack` is fetched
+ * for every visible namespace: the firewall is often another one than the socket's.
+ */
+export type Need = 'info' | 'owners' | 'activity' | 'path' | 'options' | 'conntrack';
 
 export interface RuleContext {
   snapshot: Snapshot;

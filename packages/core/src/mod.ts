@@ -1,3 +1,4 @@
+export * from './conntrack.ts';
 export * from './duration.ts';
 export * from './filter/mod.ts';
 export * from './finding.ts';

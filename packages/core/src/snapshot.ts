@@ -1,3 +1,4 @@
+import type { ConntrackEntry } from './conntrack.ts';
 import type { SocketKind } from './tcp/kind.ts';
 
 /** Row number in a SocketTable. Meaningless in any other table. */
@@ -156,6 +157,8 @@ export interface NamespaceSnapshot {
   inode: number;
   /** `host`, the `ip netns` name, container, unit, or `netns-INODE`. */
   label: string;
+  /** A file by which `nsenter --net=` gets there; undefined for the namespace that lastack itself runs in. */
+  enterPath?: string;
   table: SocketTable;
   settings: Settings;
   /** /proc/net/sockstat: `TCP.orphan` (host-wide), `TCP.tw`, `TCP.alloc` (host-wide), `TCP.mem` (host-wide, pages). */
@@ -166,6 +169,16 @@ export interface NamespaceSnapshot {
   paths: ReadonlyMap<string, PathEvidence>;
   /** By cookie, filled only for owned sockets that a rule asked about, where permitted. */
   options: ReadonlyMap<bigint, SocketOptions>;
+  /**
+   * Entries of this namespace's connection tracking by `conntrackKey`, filled only where a rule asked. Empty: nothing
+   * is tracked here. Undefined: not asked, not permitted, or a kernel without connection tracking.
+   */
+  conntrack?: ReadonlyMap<string, ConntrackEntry>;
+}
+
+/** Holders by socket inode, in ascending order of pid and descriptor. */
+export interface SocketOwners {
+  get(inode: number): readonly Owner[] | undefined;
 }
 
 export interface Snapshot {
@@ -177,7 +190,7 @@ export interface Snapshot {
   timerHz?: number;
   namespaces: readonly NamespaceSnapshot[];
   /** By socket inode, unique on the host. A socket held by several processes lists each. */
-  owners: ReadonlyMap<number, readonly Owner[]>;
+  owners: SocketOwners;
   activity: ReadonlyMap<number, ProcessActivity>;
   /** What could not be seen, and why. */
   notes: readonly Note[];

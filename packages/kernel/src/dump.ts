@@ -1,4 +1,5 @@
 import { KernelError } from './errors.ts';
+import { RECEIVE_BYTES, type ReceiveBuffer, type ReceiveSet, ReplyStream } from './reply_stream.ts';
 import type { NetlinkTransport } from './transport/transport.ts';
 import {
   DIAG_MESSAGE_BYTES,
@@ -13,10 +14,6 @@ import {
 import { align4, errorOf, LITTLE_ENDIAN, NLMSG_HEADER_BYTES, NlmFlag, NlmsgType } from './wire/netlink.ts';
 import type { DiagTable } from './wire/socket_table.ts';
 
-/** The kernel never builds larger dump messages; a smaller buffer would silently lose sockets. */
-const RECEIVE_BYTES = 1 << 15;
-/** Datagrams per system call. */
-const BATCH = 8;
 /** Without an answer in this many datagrams something else is talking: give up rather than loop. */
 const STRAY_LIMIT = 1000;
 const ENOBUFS = 105;
@@ -72,25 +69,6 @@ export function fetchInfo(
   });
 }
 
-interface ReceiveBuffer {
-  words: Uint32Array;
-  view: DataView;
-}
-
-/** Receive buffers, as the transport and as the decoder see them. */
-interface ReceiveSet {
-  bytes: readonly Uint8Array[];
-  buffers: readonly ReceiveBuffer[];
-}
-
-function receiveSet(): ReceiveSet {
-  const words = Array.from({ length: BATCH }, () => new Uint32Array(RECEIVE_BYTES / 4));
-  return {
-    bytes: words.map(({ buffer }) => new Uint8Array(buffer)),
-    buffers: words.map((each) => ({ words: each, view: new DataView(each.buffer) })),
-  };
-}
-
 /** Sends a dump request and visits each reply; resolves to why the result is incomplete, if it is. */
 async function walk(
   transport: NetlinkTransport,
@@ -101,26 +79,19 @@ async function walk(
 ): Promise<string | undefined> {
   const sequence = new DataView(request.buffer).getUint32(8, LITTLE_ENDIAN);
   const progress: Progress = { incomplete: undefined, strays: 0 };
-  // Two sets: the kernel fills one (its share of the work is the larger one) while the other is decoded.
-  let [current, next] = [receiveSet(), receiveSet()];
-  transport.send(request);
-  let pending = receiveInto(transport, current, progress);
-  for (;;) {
-    const lengths = await pending;
-    const done = lengths.some((length, index) => endsDump(current.buffers[index].view, length, sequence));
-    if (!done) pending = receiveInto(transport, next, progress);
-    try {
-      lengths.forEach((length, index) => {
-        readDatagram(current.buffers[index], length, sequence, operation, visit, progress);
-      });
-      afterBatch?.();
-    } catch (error) {
-      // The other set is being written to: it may not be given up before that has ended.
-      await pending.catch(() => []);
-      throw error;
+  // The kernel builds the first reply while it takes the request, and walks much before it finds the first socket.
+  if (transport.sendAside) await transport.sendAside(request);
+  else transport.send(request);
+  const isLast = ({ view }: ReceiveBuffer, length: number) => endsDump(view, length, sequence);
+  const stream = new ReplyStream((set) => receiveInto(transport, set, progress), isLast);
+  try {
+    for (let reply = await stream.next(); reply; reply = await stream.next()) {
+      readDatagram(reply.buffer, reply.length, sequence, operation, visit, progress);
+      if (stream.isBatchEnd) afterBatch?.();
     }
-    if (done) return progress.incomplete;
-    [current, next] = [next, current];
+    return progress.incomplete;
+  } finally {
+    await stream.stop();
   }
 }
 
@@ -131,7 +102,11 @@ interface Progress {
 }
 
 /** @returns how many bytes of each buffer are valid */
-async function receiveInto(transport: NetlinkTransport, { bytes }: ReceiveSet, progress: Progress): Promise<number[]> {
+async function receiveInto(
+  transport: NetlinkTransport,
+  { bytes }: ReceiveSet,
+  progress: Progress,
+): Promise<readonly number[]> {
   for (let attempt = 0; ; attempt++) {
     try {
       const lengths = await transport.receive(bytes);

@@ -1,11 +1,9 @@
 import type { SocketOptions } from '@lastack/core';
-import { KernelError } from './errors.ts';
+import { readCookie, readInt, withDuplicate } from './duplicate.ts';
 import type { Libc } from './sys/libc.ts';
-import { LITTLE_ENDIAN } from './wire/netlink.ts';
 
 const SOL_SOCKET = 1;
 const SO_KEEPALIVE = 9;
-const SO_COOKIE = 57;
 const IPPROTO_TCP = 6;
 /** include/uapi/linux/tcp.h */
 const TcpOption = {
@@ -44,40 +42,4 @@ export function readSocketOptions(libc: Libc, pid: number, fd: number, cookie: b
 /** The cookie behind a descriptor of another process; undefined when it is not a socket. @throws KernelError */
 export function cookieOfDescriptor(libc: Libc, pid: number, fd: number): bigint | undefined {
   return withDuplicate(libc, pid, fd, (duplicate) => readCookie(libc, duplicate));
-}
-
-function withDuplicate<T>(libc: Libc, pid: number, fd: number, use: (duplicate: number) => T): T {
-  const pidfd = libc.pidfdOpen(pid);
-  if (pidfd < 0) throw new KernelError(`opening process ${pid}`, libc.errno());
-  try {
-    const duplicate = libc.pidfdGetfd(pidfd, fd);
-    if (duplicate < 0) {
-      throw new KernelError(`duplicating descriptor ${fd} of process ${pid}`, libc.errno(), {
-        todo: 'run as root or with CAP_SYS_PTRACE',
-      });
-    }
-    try {
-      return use(duplicate);
-    } finally {
-      libc.close(duplicate);
-    }
-  } finally {
-    libc.close(pidfd);
-  }
-}
-
-function readInt(libc: Libc, fd: number, level: number, option: number): number | undefined {
-  const bytes = readOption(libc, fd, level, option, 4);
-  return bytes && new DataView(bytes.buffer).getInt32(0, LITTLE_ENDIAN);
-}
-
-function readCookie(libc: Libc, fd: number): bigint | undefined {
-  const bytes = readOption(libc, fd, SOL_SOCKET, SO_COOKIE, 8);
-  return bytes && new DataView(bytes.buffer).getBigUint64(0, LITTLE_ENDIAN);
-}
-
-function readOption(libc: Libc, fd: number, level: number, option: number, size: number): Uint8Array | undefined {
-  const value = new Uint8Array(size);
-  const length = new Uint8Array(new Uint32Array([size]).buffer);
-  return libc.getsockopt(fd, level, option, value, length) < 0 ? undefined : value;
 }

@@ -2,6 +2,7 @@ import { LabError } from './error.ts';
 import type { Scenario } from './scenario.ts';
 import { closeWait } from './scenarios/close-wait.ts';
 import { closingBlackhole } from './scenarios/closing-blackhole.ts';
+import { conntrack } from './scenarios/conntrack.ts';
 import { establishedBlackhole } from './scenarios/established-blackhole.ts';
 import { finWait1Blackhole } from './scenarios/fin-wait-1-blackhole.ts';
 import { finWait2 } from './scenarios/fin-wait-2.ts';
@@ -25,6 +26,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...handshake,
   ...timeWait,
   ...holders,
+  ...conntrack,
   ...healthyBusy,
   ...notMakeable,
 ];

@@ -49,6 +49,8 @@ export interface Scenario {
   name: string;
   title: string;
   expects: Expectation;
+  /** Rules whose findings on the same sockets are right as well. */
+  alongside?: readonly string[];
   families: readonly (4 | 6)[];
   /** Why it cannot be made in a throw-away namespace, and how it is shown instead. `run` then throws the same. */
   unsupported?: string;

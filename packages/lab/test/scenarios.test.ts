@@ -43,6 +43,8 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   'fin-wait-1-blackhole': retransmitting('FIN-WAIT-1'),
   'last-ack-blackhole': retransmitting('LAST-ACK'),
   'closing-blackhole': retransmitting('CLOSING'),
+  'conntrack-missing': retransmitting('FIN-WAIT-1'),
+  'conntrack-expires-first': closeWait(0, ['lab-server']),
   'established-blackhole': retransmitting('ESTAB'),
   'fin-wait-1-zero-window': probing('FIN-WAIT-1'),
   'last-ack-zero-window': probing('LAST-ACK'),

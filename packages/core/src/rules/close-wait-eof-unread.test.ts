@@ -37,13 +37,6 @@ describe('close-wait-eof-unread finds', () => {
     expect(finding.remedies.map(({ id }) => id)).toEqual(['fix-program', 'drop']);
   });
 
-  it('IPv6, with brackets in the command', () => {
-    const [finding] = findIn(closeWaitEofUnread, [pending({ local: 'fd00::1', remote: 'fd00::2', remotePort: 5000 })]);
-    expect(finding.remedies.find(({ id }) => id === 'drop')?.command).toBe(
-      "ss -tnK state close-wait src '[fd00::1]:8080' dst '[fd00::2]:5000'",
-    );
-  });
-
   it('names of programs without their control characters', () => {
     const owners = heldBy([100], { command: 'no\u001b[31mde' });
     const [finding] = runRule(closeWaitEofUnread, [namespaceOf([pending()])], { owners });

@@ -4,6 +4,8 @@ import { closeWaitDataUnread } from './close-wait-data-unread.ts';
 import { closeWaitEofUnread } from './close-wait-eof-unread.ts';
 import { closeWaitUnaccepted } from './close-wait-unaccepted.ts';
 import { closingBlackhole } from './closing-blackhole.ts';
+import { conntrackExpiresFirst } from './conntrack-expires-first.ts';
+import { conntrackMissing } from './conntrack-missing.ts';
 import { establishedBlackhole } from './established-blackhole.ts';
 import { establishedZeroWindow } from './established-zero-window.ts';
 import { finWait1Blackhole } from './fin-wait-1-blackhole.ts';
@@ -41,6 +43,8 @@ export const RULES: readonly Rule[] = [
   listenQueueFull,
   timeWaitPortPressure,
   timeWaitOverflow,
+  conntrackMissing,
+  conntrackExpiresFirst,
   orphanPressure,
 ];
 export { forecastInputOf } from './shared/forecast_input.ts';

@@ -48,7 +48,7 @@ function findingOf(group: Group, verdict: PathVerdict, namespace: NamespaceSnaps
     remedies: remedyList(
       wait('leave it: the attempt ends with a timeout error at the forecast time'),
       askPeer(`check that ${address} is up, listens on port ${table.remotePort(row)}, and that filters let it through`),
-      capture(address, table.remotePort(row)),
+      capture(namespace, address, table.remotePort(row)),
       fixProgram('give connect a time limit of its own, and try the next address when it passes'),
     ),
     sockets,

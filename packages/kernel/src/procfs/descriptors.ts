@@ -14,14 +14,22 @@ export interface DescriptorVisitor {
  */
 export type DescriptorScan = (directory: string, visitor: DescriptorVisitor) => number;
 
+/** The same in slices of about a millisecond: whoever runs it can do something else after each. */
+export type DescriptorWalk = (directory: string, visitor: DescriptorVisitor) => Generator<undefined, number>;
+
+/** Descriptors of one slice. */
+const SLICE = 256;
+
 const SOCKET_PREFIX = 'socket:[';
 const EVENTPOLL = 'anon_inode:[eventpoll]';
 
 /** With Node's own file functions: works everywhere, at about 4 µs a descriptor. */
-export const scanWithFs: DescriptorScan = (directory, visitor) => {
+export const walkWithFs: DescriptorWalk = function* (directory, visitor) {
   const names = readdirSync(directory);
   const prefix = `${directory}/`;
+  let done = 0;
   for (const name of names) {
+    if (++done % SLICE === 0) yield;
     let target: string;
     try {
       target = readlinkSync(prefix + name);
@@ -34,6 +42,16 @@ export const scanWithFs: DescriptorScan = (directory, visitor) => {
   }
   return names.length;
 };
+
+/** `walkWithFs` without a break. */
+export const scanWithFs: DescriptorScan = (directory, visitor) => runToEnd(walkWithFs(directory, visitor));
+
+function runToEnd(walk: Generator<undefined, number>): number {
+  for (;;) {
+    const { done, value } = walk.next();
+    if (done) return value;
+  }
+}
 
 /** System calls as plain functions. Each returns what the kernel does: a negative errno (-2 = ENOENT) on failure. */
 export interface DirectoryCalls {
@@ -59,15 +77,21 @@ const DENSE = 8;
  * With raw system calls, at about half the cost. Listing a descriptor directory costs the kernel as much as reading
  * a link, so runs of consecutive numbers are guessed rather than listed; the listing is asked only where a run ends.
  */
-export function scanWithSyscalls(calls: DirectoryCalls): DescriptorScan {
-  return (directory, visitor) => {
+export function walkWithSyscalls(calls: DirectoryCalls): DescriptorWalk {
+  return function* (directory, visitor) {
     const directoryFd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      return new Walk(calls, directoryFd, visitor).run() ?? scanWithFs(directory, visitor);
+      return (yield* new Walk(calls, directoryFd, visitor).run()) ?? (yield* walkWithFs(directory, visitor));
     } finally {
       closeSync(directoryFd);
     }
   };
+}
+
+/** `walkWithSyscalls` without a break. */
+export function scanWithSyscalls(calls: DirectoryCalls): DescriptorScan {
+  const walk = walkWithSyscalls(calls);
+  return (directory, visitor) => runToEnd(walk(directory, visitor));
 }
 
 class Walk {
@@ -87,7 +111,7 @@ class Walk {
   }
 
   /** Undefined when this file system does not answer as procfs does; nothing has been visited then. */
-  run(): number | undefined {
+  *run(): Generator<undefined, number | undefined> {
     for (;;) {
       const position = this.next === 0 ? 0 : this.next + FIRST_POSITION;
       if (this.calls.seek(this.directoryFd, position) !== position) return this.seen === 0 ? undefined : this.fail(-22);
@@ -102,12 +126,19 @@ class Walk {
       }
       const last = Math.max(...listed);
       this.next = last + 1;
-      if (listed.length >= DENSE && last - listed[0] + 1 === listed.length) this.guess();
+      if (listed.length >= DENSE && last - listed[0] + 1 === listed.length) while (this.guess()) yield;
+      yield;
     }
   }
 
-  private guess(): void {
-    while (this.visit(this.next) >= 0) this.next++;
+  /** One slice of guesses. @returns whether the run may go on behind it */
+  private guess(): boolean {
+    const end = this.next + SLICE;
+    while (this.next < end) {
+      if (this.visit(this.next) < 0) return false;
+      this.next++;
+    }
+    return true;
   }
 
   private visit(fd: number): number {

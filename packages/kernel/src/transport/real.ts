@@ -8,6 +8,9 @@ const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_RCVTIMEO = 20;
+const SOL_NETLINK = 270;
+/** Since Linux 4.3. */
+const NETLINK_CAP_ACK = 10;
 const MSG_TRUNC = 0x20;
 /** Wait for the first datagram only; take further ones if they are there. */
 const MSG_WAITFORONE = 0x10000;
@@ -30,6 +33,13 @@ export function openNetlink(libc: Libc, protocol: number): NetlinkTransport {
         if (libc.send(fd, datagram, datagram.length, 0) >= 0) return;
         const errno = libc.errno();
         if (errno !== EINTR) throw new KernelError('sending a netlink request', errno);
+      }
+    },
+    async sendAside(datagram) {
+      for (;;) {
+        const result = await libc.sendAside(fd, datagram, datagram.length, 0);
+        if (result >= 0) return;
+        if (result !== -EINTR) throw new KernelError('sending a netlink request', -result);
       }
     },
     async receive(buffers) {
@@ -62,6 +72,9 @@ function openError(errno: number): KernelError {
 function setOptions(libc: Libc, fd: number): void {
   const size = new Uint8Array(new Int32Array([RECEIVE_BUFFER_BYTES]).buffer);
   libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, size, size.length);
+  // An error reply then leaves out the request that it answers: sequence numbers tell which.
+  const on = new Uint8Array(new Int32Array([1]).buffer);
+  libc.setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, on, on.length);
   // struct timeval with 64-bit fields: a kernel that never answers must not hang lastack.
   const limit = new Uint8Array(new BigInt64Array([BigInt(TIME_LIMIT_SECONDS), 0n]).buffer);
   libc.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, limit, limit.length);

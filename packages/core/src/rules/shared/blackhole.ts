@@ -15,6 +15,7 @@ import { place, queueEvidence, refsOf } from './report.ts';
 import { leakSeverity, orphanSeverity } from './severity.ts';
 import { isBlackhole, mayBeBlackhole, unansweredMs } from './stalls.ts';
 import { LONE_ORPHAN_RETRANSMITS, ORPHANS_TOGETHER } from './thresholds.ts';
+import { forgetfulTracker } from './tracking.ts';
 import { counted, formatDurationRange, formatRange, plainAddress, rangeOf, thousands } from './words.ts';
 
 interface BlackholeTexts {
@@ -104,7 +105,7 @@ function remediesFor(
   return remedyList(
     ends ? wait('leave it: the kernel gives up by itself at the forecast time') : undefined,
     askPeer(`check ${whom} ${address}${others}`),
-    capture(address, namespace.table.remotePort(row)),
+    capture(namespace, address, namespace.table.remotePort(row)),
     dropSocket(namespace, group.rows, group.holder),
     owned && group.rows.length > 1 ? restartHolder(group.holder) : undefined,
   );
@@ -168,7 +169,11 @@ export function blackholeRule(texts: BlackholeTexts): Rule {
     witnesses: witnessesFor,
     diagnose(namespace, rows, context) {
       const stalled = rows.filter(
-        (row) => isBlackhole(namespace, row) && !isReportedAtOtherEnd({ namespace, row }, context),
+        (row) =>
+          isBlackhole(namespace, row) &&
+          !isReportedAtOtherEnd({ namespace, row }, context) &&
+          // conntrack-missing says more of these.
+          !forgetfulTracker({ namespace, row }, context),
       );
       if (stalled.length === 0) return [];
       const verdictOf = judgePaths(

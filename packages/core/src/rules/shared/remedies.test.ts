@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { TimerCode } from '../../tcp/kind.ts';
 import { TcpState } from '../../tcp/states.ts';
 import { namespaceOf } from '../../testing.ts';
 import type { Holder } from './holder.ts';
-import { dropSocket, restartHolder, ssState } from './remedies.ts';
+import { capture, dropSocket, restartHolder, setSysctl, ssState } from './remedies.ts';
 
 const holder = (more: Partial<Holder> = {}): Holder => ({
   key: '',
@@ -29,13 +28,23 @@ describe('commands', () => {
     expect(ssState(state)).toBe(name);
   });
 
-  it('run inside the namespace of the socket', () => {
-    const namespace = namespaceOf([{ state: TcpState.CLOSE_WAIT, inode: 1, remotePort: 7 }], { label: 'blue' });
-    expect(dropSocket(namespace, [0], holder()).command).toBe(
-      'nsenter --net=/proc/812/ns/net ss -tnK state close-wait src 10.0.0.1:80 dst 10.0.0.2:7',
+  it('run inside the namespace of the socket, and as they are in the own one', () => {
+    const sockets = [
+      { state: TcpState.CLOSE_WAIT, inode: 1, cookie: 0x1a2bn },
+      { state: TcpState.CLOSE_WAIT, inode: 2 },
+    ];
+    const own = namespaceOf(sockets, { label: 'self' });
+    const blue = namespaceOf(sockets, { label: 'blue', enterPath: '/run/netns/blue' });
+    expect(dropSocket(own, [0], holder()).command).toBe('lastack clear cookie:1a2b --dry-run');
+    expect(dropSocket(own, [0, 1], holder({ owners: [] })).command).toBe(
+      'lastack clear state close-wait stuck --dry-run',
     );
-    const unheld = dropSocket(namespace, [0], holder({ owners: [] }));
-    expect(unheld.what).toContain('(inside network namespace blue)');
+    expect(dropSocket(blue, [0, 1], holder()).command).toMatch(
+      /^lastack clear state close-wait netns blue pid \d+ stuck --dry-run$/,
+    );
+    const raise = setSysctl(blue, 'net.core.somaxconn', 9, '', '');
+    expect(raise.command).toBe('nsenter --net=/run/netns/blue sysctl -w net.core.somaxconn=9');
+    expect(capture(blue, '10.0.0.2', 7).command).toMatch(/^nsenter --net=\/run\/netns\/blue tcpdump -ni any host 10/);
   });
 
   it('quote what the host named', () => {
@@ -44,14 +53,5 @@ describe('commands', () => {
     );
     expect(restartHolder(holder({ unit: 'session-3.scope' }))?.command).toBeUndefined();
     expect(restartHolder(holder({ owners: [] }))).toBeUndefined();
-  });
-
-  it('warn of old kernels for orphans only', () => {
-    const cost = (inode: number) => {
-      const socket = { state: TcpState.FIN_WAIT1, inode, timer: TimerCode.RETRANSMIT };
-      return dropSocket(namespaceOf([socket]), [0], holder({ owners: [] })).cost;
-    };
-    expect(cost(0)).toContain('immortal');
-    expect(cost(5)).not.toContain('immortal');
   });
 });

@@ -2,7 +2,7 @@ import type { RemedyAdvice } from '../../finding.ts';
 import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
 import { stateName } from '../../tcp/states.ts';
 import type { Holder } from './holder.ts';
-import { clean, connection, endpoint, listed } from './words.ts';
+import { clean, listed } from './words.ts';
 
 /** Every command that findings recommend is made here, so that it can be changed in one place. */
 
@@ -17,14 +17,9 @@ function commandLine(args: readonly string[]): string {
   return args.map(quoted).join(' ');
 }
 
-/** Runs where the socket lives: through a process of that namespace where one is known. */
-function inNamespace(namespace: NamespaceSnapshot, pid: number | undefined, args: readonly string[]): string {
-  if (namespace.label === 'host' || pid === undefined) return commandLine(args);
-  return commandLine(['nsenter', `--net=/proc/${pid}/ns/net`, ...args]);
-}
-
-function whereToRun(namespace: NamespaceSnapshot, pid: number | undefined): string {
-  return namespace.label === 'host' || pid !== undefined ? '' : ` (inside network namespace ${clean(namespace.label)})`;
+/** Runs where the socket lives, when it is pasted where lastack runs. */
+function inNamespace({ enterPath }: NamespaceSnapshot, args: readonly string[]): string {
+  return commandLine(enterPath === undefined ? args : ['nsenter', `--net=${enterPath}`, ...args]);
 }
 
 /** Nothing to do: the kernel ends it. First in the list wherever it is true. */
@@ -47,11 +42,16 @@ export function look(what: string, command?: string): RemedyAdvice {
   return { id: 'look', what, command };
 }
 
-export function capture(address: string, port: number): RemedyAdvice {
+export function capture(namespace: NamespaceSnapshot, address: string, port: number): RemedyAdvice {
   return look(
     'watch whether the retransmissions leave this host, and on the peer whether they arrive',
-    commandLine(['tcpdump', '-ni', 'any', 'host', address, 'and', 'tcp', 'port', String(port)]),
+    inNamespace(namespace, ['tcpdump', '-ni', 'any', 'host', address, 'and', 'tcp', 'port', String(port)]),
   );
+}
+
+/** What the packet filter of a visible namespace does with packets that conntrack does not know. */
+export function firewallRules(namespace: NamespaceSnapshot, where: string): RemedyAdvice {
+  return look(`read the firewall rules of ${where}`, inNamespace(namespace, ['nft', 'list', 'ruleset']));
 }
 
 /** Restart the holder. Undefined when no process holds the sockets. */
@@ -74,30 +74,31 @@ export function ssState(state: number): string {
     .replace(/wait(\d)/, 'wait-$1');
 }
 
-/** The filter of one connection and nothing else: state and all four parts of the address pair. */
-export function exactFilter({ table }: NamespaceSnapshot, row: Row): string[] {
-  const source = endpoint(table.localAddress(row), table.localPort(row));
-  const destination = endpoint(table.remoteAddress(row), table.remotePort(row));
-  return ['state', ssState(table.state(row)), 'src', source, 'dst', destination];
+/** What `lastack clear` has to be given for one connection, or for the stuck ones of a group and no others. */
+export function clearFilter(namespace: NamespaceSnapshot, rows: readonly Row[], holder: Holder): string[] {
+  const { table, label, enterPath } = namespace;
+  const [row] = rows;
+  if (rows.length === 1) return [`cookie:${table.cookie(row).toString(16)}`];
+  const pids = [...new Set(holder.owners.map(({ pid }) => pid))];
+  return [
+    'state',
+    ssState(table.state(row)),
+    ...(enterPath === undefined ? [] : ['netns', label]),
+    ...(pids.length === 1 ? ['pid', String(pids[0])] : []),
+    'stuck',
+  ];
 }
 
-/** Make the kernel drop one connection. The first of the group stands for all: never a filter that hits others. */
+/** End the connections. The plan comes first: it says for each socket what the peer sees and what is lost. */
 export function dropSocket(namespace: NamespaceSnapshot, rows: readonly Row[], holder: Holder): RemedyAdvice {
-  const [row] = rows;
-  const pid = holder.owners[0]?.pid;
-  const isOrphan = namespace.table.kind(row) === 'orphan';
-  const which =
-    rows.length === 1 ? connection(namespace.table, row) : `one of them, ${connection(namespace.table, row)}`;
+  const which = rows.length === 1 ? 'it' : 'them';
   const lost = 'data not yet delivered is lost and the peer may get a reset';
   const held = holder.owners.length > 0 ? '; the program keeps its descriptor until it closes it' : '';
-  const oldKernels = isOrphan
-    ? '; kernels from 4.19 on without the fix of Linux 6.11 make an orphan immortal this way: look again afterwards'
-    : '';
   return {
     id: 'drop',
-    what: `have the kernel drop ${which}${whereToRun(namespace, pid)}; ss reports success even where nothing was dropped`,
-    command: inNamespace(namespace, pid, ['ss', '-tnK', ...exactFilter(namespace, row)]),
-    cost: `${lost}${held}${oldKernels}`,
+    what: `end ${which} by the gentlest means that works; this shows the plan, without --dry-run it is carried out`,
+    command: commandLine(['lastack', 'clear', ...clearFilter(namespace, rows, holder), '--dry-run']),
+    cost: `${lost}${held}`,
   };
 }
 
@@ -111,8 +112,8 @@ export function setSysctl(
 ): RemedyAdvice {
   return {
     id: 'sysctl',
-    what: `${what}${whereToRun(namespace, undefined)}`,
-    command: commandLine(['sysctl', '-w', `${name}=${value}`]),
+    what,
+    command: inNamespace(namespace, ['sysctl', '-w', `${name}=${value}`]),
     cost,
   };
 }

@@ -1,0 +1,37 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { errorCode } from './procfs/errors.ts';
+
+/** The text of a file; undefined when there is none. @throws the file system's error otherwise */
+export function readFileIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** Writes the whole file or leaves the old one, also when power fails. Its folder is made. @throws file system errors */
+export function replaceFile(file: string, text: string): void {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
+  const draft = `${file}.${process.pid}.new`;
+  try {
+    const fd = openSync(draft, 'w', 0o644);
+    try {
+      writeSync(fd, text);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(draft, file);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
+}
+
+/** Removes a file that may be gone already. @throws file system errors */
+export function removeFile(file: string): void {
+  rmSync(file, { force: true });
+}

@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TcpState } from '@lastack/core';
+import type { Actor } from '../actor-process.ts';
+import { clientSide, connections, finish, serverSide } from '../connection.ts';
+import { LabError } from '../error.ts';
+import type { Lab } from '../lab.ts';
+import { BOTH_FAMILIES, type Scenario } from '../scenario.ts';
+import { routed } from '../topology/routed.ts';
+import type { World } from '../topology/world.ts';
+import { allSettled, type Ending, HOW, inState, nameSuffix, retransmitting } from './common.ts';
+
+/** What most firewalls have in some form: known connections pass, new ones by SYN only, the rest is dropped. */
+const SYN_FIRST = `
+table inet lab {
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    ct state established,related accept
+    ct state invalid drop
+    meta l4proto tcp tcp flags & (fin | syn | rst | ack) != syn ct state new drop
+  }
+}
+`;
+
+const BYSTANDER_PORT = 8081;
+const FORGET_SECONDS = 1;
+/** After this an entry of FORGET_SECONDS has certainly run out. */
+const FORGOTTEN_MS = 2_500;
+const HALF_CLOSE_SECONDS = 6;
+/** More than half of HALF_CLOSE_SECONDS. */
+const HALF_FORGOTTEN_MS = 4_000;
+
+interface GuardedWorld {
+  world: World;
+  router: Actor;
+}
+
+/** Client, firewall, server, and a connection beside those meant that is in use all the time. */
+async function guarded(lab: Lab, family: 4 | 6): Promise<GuardedWorld> {
+  const world = await routed(lab, family);
+  const router = lab.actors.find(({ name }) => name === 'lab-router');
+  if (!router) throw new LabError('cannot build the lab: there is no router');
+  await nft(router, SYN_FIRST);
+  const to = { address: world.serverAddress, port: BYSTANDER_PORT };
+  await world.server.call('serve', { at: to, replyAfterMs: 0 });
+  await world.client.call('churn', { to, perSecond: 0, halfClosePerSecond: 0, keepOpen: 1 });
+  return { world, router };
+}
+
+async function nft(router: Actor, rules: string): Promise<void> {
+  const result = await router.run('nft', [rules]).catch((error: { code?: string }) => {
+    if (error.code === 'ENOENT')
+      throw new LabError('cannot build the lab: the program `nft` is missing; install nftables');
+    throw error;
+  });
+  if (result.code !== 0) throw new LabError(`cannot build the lab: nft failed: ${result.stderr.trim().split('\n')[0]}`);
+}
+
+function missing(ending: Ending): Scenario {
+  return {
+    name: `conntrack-missing${nameSuffix(ending)}`,
+    title: 'the firewall on the way has forgotten an idle connection, and drops its FIN',
+    expects: { rule: 'conntrack-missing', blame: ['path'], state: 'FIN_WAIT1', forecastKind: 'at' },
+    families: BOTH_FAMILIES,
+    run: async (lab, { family, count = 6 }) => {
+      const { world, router } = await guarded(lab, family);
+      const established = 'netfilter/nf_conntrack_tcp_timeout_established';
+      const usual = await router.call('getSysctl', { name: established });
+      await router.call('setSysctl', { values: { [established]: FORGET_SECONDS } });
+      const all = await connections(world, count);
+      await sleep(FORGOTTEN_MS);
+      await router.call('setSysctl', { values: { [established]: usual } });
+      const sockets = clientSide(world, all);
+      const clientFds = all.map(({ clientFd }) => clientFd);
+      await finish(world.client, clientFds, HOW[ending]);
+      await allSettled(world.client, family, sockets, 'FIN retransmitted', retransmitting(TcpState.FIN_WAIT1));
+      return {
+        observeIn: world.client,
+        scope: 'all',
+        sockets,
+        settleMs: 0,
+        unfreeze: () => nft(router, 'flush chain inet lab forward'),
+      };
+    },
+  };
+}
+
+const expiresFirst: Scenario = {
+  name: 'conntrack-expires-first',
+  title: 'a half-close lasts longer than the firewall on the way remembers it',
+  expects: { rule: 'conntrack-expires-first', blame: ['kernel-setting'], state: 'CLOSE_WAIT', forecastKind: 'never' },
+  alongside: ['close-wait-close-forgotten'],
+  families: BOTH_FAMILIES,
+  run: async (lab, { family, count = 5 }) => {
+    const { world, router } = await guarded(lab, family);
+    const closeWait = 'netfilter/nf_conntrack_tcp_timeout_close_wait';
+    await router.call('setSysctl', { values: { [closeWait]: HALF_CLOSE_SECONDS } });
+    const all = await connections(world, count);
+    const clientFds = all.map(({ clientFd }) => clientFd);
+    await finish(world.client, clientFds, 'shutdown');
+    const sockets = serverSide(world, all);
+    await allSettled(world.server, family, sockets, 'CLOSE_WAIT', inState(TcpState.CLOSE_WAIT));
+    for (const { serverFd } of all) await world.server.call('receive', { fd: serverFd, bytes: 16, limitMs: 1_000 });
+    return { observeIn: world.server, scope: 'all', sockets, settleMs: HALF_FORGOTTEN_MS };
+  },
+};
+
+export const conntrack: readonly Scenario[] = [missing('owned'), missing('orphan'), expiresFirst];
