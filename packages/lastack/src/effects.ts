@@ -11,6 +11,12 @@ export interface Effects {
   /** Milliseconds of a clock that never jumps. */
   monotonicMs(): number;
   sleep(ms: number): Promise<void>;
+  /** Whether a person can be asked: standard input and error are a terminal. */
+  isInteractive: boolean;
+  /** Puts a yes-or-no question on the terminal; false for anything but yes. */
+  ask(question: string): Promise<boolean>;
+  /** A signal that Ctrl-C or SIGTERM aborts, with an Interruption as its reason, until it is released. */
+  interruptible(): { signal: AbortSignal; release(): void };
   hostname: string;
   pid: number;
   /** Effective user id. */
@@ -34,6 +40,11 @@ export interface Stream {
 /** The reader of our output went away (`| head`): not an error, the program just ends. */
 export class ClosedPipe extends Error {
   override readonly name = 'ClosedPipe';
+}
+
+/** Ctrl-C or SIGTERM came: the reason of the signals of `interruptible`. */
+export class Interruption extends Error {
+  override readonly name = 'Interruption';
 }
 
 /** Exit codes, the same for every command. */

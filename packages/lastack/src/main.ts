@@ -1,13 +1,21 @@
 import { writeSync } from 'node:fs';
 import { hostname, release } from 'node:os';
-import { type Libc, loadLibc } from '@lastack/kernel';
+import { growPipe, type Libc, loadLibc } from '@lastack/kernel';
 import { runCommandLine } from './cli/program.ts';
-import { ClosedPipe, type Effects, Exit, type Stream } from './effects.ts';
+import { ClosedPipe, type Effects, Exit, Interruption, type Stream } from './effects.ts';
 
-function stream(fd: number): Stream {
+/** Who writes so much at once will write more. */
+const MUCH_BYTES = 1 << 16;
+
+function stream(fd: number, expectMuch?: () => void): Stream {
+  let isMuchExpected = false;
   return {
     write(data) {
       const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+      if (bytes.length >= MUCH_BYTES && !isMuchExpected) {
+        isMuchExpected = true;
+        expectMuch?.();
+      }
       for (let at = 0; at < bytes.length; ) at += writeSome(fd, bytes, at);
     },
     get isTerminal() {
@@ -40,27 +48,66 @@ function lazy<T>(make: () => T): () => T {
   };
 }
 
+async function ask(question: string): Promise<boolean> {
+  const lines = process
+    .getBuiltinModule('node:readline')
+    .createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await new Promise<boolean>((resolve) => {
+      lines.question(question, (answer) => resolve(/^y(es)?$/i.test(answer.trim())));
+      lines.once('close', () => resolve(false));
+    });
+  } finally {
+    lines.close();
+  }
+}
+
+/** Ctrl-C ends the process at once, unless a command has something to clean up; a second one does in any case. */
+process.on('SIGINT', () => {
+  if (process.listenerCount('SIGINT') === 1) process.exit(Exit.INTERRUPTED);
+});
+
+function interruptible(): { signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const abort = () => controller.abort(new Interruption());
+  process.once('SIGINT', abort).once('SIGTERM', abort);
+  return {
+    signal: controller.signal,
+    release: () => void process.removeListener('SIGINT', abort).removeListener('SIGTERM', abort),
+  };
+}
+
+const libc = lazy<Libc>(loadLibc);
+
 const effects: Effects = {
   argv: process.argv.slice(2),
   env: process.env,
-  stdout: stream(1),
+  stdout: stream(1, () => growPipe(libc(), 1)),
   stderr: stream(2),
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  get isInteractive() {
+    const { isatty } = process.getBuiltinModule('node:tty');
+    return isatty(0) && isatty(2);
+  },
+  ask,
+  interruptible,
   hostname: hostname(),
   pid: process.pid,
   uid: process.geteuid?.() ?? 0,
   kernelRelease: release(),
   procRoot: '/proc',
   sysRoot: '/sys',
-  libc: lazy<Libc>(loadLibc),
+  libc,
 };
 
 runCommandLine(effects).then(
   (code) => process.exit(code),
   (error) => {
     if (error instanceof ClosedPipe) process.exit(Exit.OK);
-    throw error;
+    // A fault of lastack itself. Node would end with 1, which means that something is stuck.
+    process.stderr.write(`lastack: internal fault, please report it: ${error?.stack ?? error}\n`);
+    process.exit(Exit.NOT_POSSIBLE);
   },
 );

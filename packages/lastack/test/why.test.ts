@@ -1,50 +1,29 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { hostname, release } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import { loadLibc } from '@lastack/kernel';
 import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { explainCommand } from '../src/cli/commands/explain.ts';
 import { whyCommand } from '../src/cli/commands/why.ts';
 import { type Effects, UserError } from '../src/effects.ts';
+import { capturedEffects } from './support/effects.ts';
 
 /** Runs a command as the program does, over the real kernel. */
 async function run(
   argv: readonly string[],
   env: Effects['env'] = {},
 ): Promise<{ out: string; err: string; code: number }> {
-  const result = { out: '', err: '', code: -1 };
-  const stream = (into: 'out' | 'err') => ({
-    write: (text: Uint8Array | string) => {
-      result[into] += String(text);
-    },
-    isTerminal: false,
-    columns: undefined,
-  });
-  const effects: Effects = {
-    argv,
-    env,
-    stdout: stream('out'),
-    stderr: stream('err'),
-    now: () => Date.now(),
-    monotonicMs: () => performance.now(),
-    sleep: (ms) => pause(ms),
-    hostname: hostname(),
-    kernelRelease: release(),
-    procRoot: '/proc',
-    sysRoot: '/sys',
-    libc: loadLibc,
-  };
+  const effects = capturedEffects(argv, { env });
+  let code = -1;
   const program = new Command().exitOverride();
   for (const add of [whyCommand, explainCommand]) {
-    add(program, effects, (code) => {
-      result.code = code;
+    add(program, effects, (result) => {
+      code = result;
     });
   }
   await program.parseAsync([...argv], { from: 'user' });
-  return result;
+  return { ...effects.written, code };
 }
 
 /** What ss says of a socket: the oracle. */

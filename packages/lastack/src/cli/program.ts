@@ -1,10 +1,14 @@
-import { KernelError } from '@lastack/kernel';
+import { KernelError, NamespaceReturnError } from '@lastack/kernel';
 import { Command, CommanderError } from 'commander';
 import { ClosedPipe, type Effects, Exit, UserError } from '../effects.ts';
+import { blockCommand } from './commands/block.ts';
+import { clearCommand } from './commands/clear.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { explainCommand } from './commands/explain.ts';
+import { journalCommand } from './commands/journal.ts';
 import { labCommand } from './commands/lab.ts';
 import { listCommand } from './commands/list.ts';
+import { undoCommand } from './commands/undo.ts';
 import { whyCommand } from './commands/why.ts';
 import { printable } from './render/printable.ts';
 
@@ -20,13 +24,27 @@ export async function runCommandLine(effects: Effects): Promise<number> {
   program
     .description('Finds TCP connections that are stuck, says why, and when they go away')
     .version(VERSION)
+    .helpCommand('help [command]', 'how to use a command')
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => effects.stdout.write(text),
       writeErr: (text) => effects.stderr.write(text),
+      // Said by explainFailure, in this program's own form.
+      outputError: () => undefined,
     });
-  for (const add of [doctorCommand, listCommand, whyCommand, explainCommand, labCommand]) add(program, effects, done);
+  for (const add of [
+    doctorCommand,
+    listCommand,
+    whyCommand,
+    clearCommand,
+    blockCommand,
+    explainCommand,
+    journalCommand,
+    undoCommand,
+    labCommand,
+  ])
+    add(program, effects, done);
   try {
     checkCommandName(program, effects.argv);
     await program.parseAsync(effects.argv as string[], { from: 'user' });
@@ -38,9 +56,11 @@ export async function runCommandLine(effects: Effects): Promise<number> {
 
 /** One line on standard error for everything a user or the kernel can cause. */
 function explainFailure(error: unknown, effects: Effects): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.OK : Exit.USAGE;
+  if (error instanceof CommanderError) return explainUsage(error, effects);
   if (error instanceof UserError) {
-    effects.stderr.write(`lastack: ${error.message}\n`);
+    // What the user wrote is quoted in many messages. Only a broken filter takes more than one line.
+    const lines = error.message.split('\n').map(printable);
+    effects.stderr.write(`lastack: ${lines.join('\n')}\n`);
     return error.exitCode;
   }
   if (error instanceof KernelError) {
@@ -48,16 +68,45 @@ function explainFailure(error: unknown, effects: Effects): number {
     return Exit.NOT_POSSIBLE;
   }
   if (error instanceof ClosedPipe) return Exit.OK;
+  if (error instanceof NamespaceReturnError || isSystemError(error)) {
+    effects.stderr.write(`lastack: ${printable(error.message)}\n`);
+    return Exit.NOT_POSSIBLE;
+  }
   throw error;
 }
 
-/** Commander would call an unknown command an excess argument of the doctor. @throws UserError */
-function checkCommandName(program: Command, argv: readonly string[]): void {
-  const [name] = argv;
-  if (name === undefined || name.startsWith('-') || name === 'help') return;
-  const known = program.commands.map((command) => command.name());
-  if (known.includes(name)) return;
-  throw new UserError(
-    `there is no command '${printable(name)}'; there are ${known.join(', ')}, or none for the doctor`,
+/** A system call of Node's own that failed; its message names the call and the file. */
+function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error;
+}
+
+/** Commander ends its work with an error also after `--help`. */
+function explainUsage({ exitCode, message }: CommanderError, effects: Effects): number {
+  if (exitCode === 0) return Exit.OK;
+  const text = printable(
+    message
+      .replace(/^error: /, '')
+      .replaceAll(/\s+/g, ' ')
+      .replace(/\.$/, ''),
   );
+  effects.stderr.write(`lastack: ${text}; --help shows what there is\n`);
+  return Exit.USAGE;
+}
+
+/** Commander would call an unknown command an excess argument of the one above it. @throws UserError */
+function checkCommandName(program: Command, argv: readonly string[]): void {
+  const names = argv[0] === 'help' ? argv.slice(1) : argv;
+  let above = program;
+  for (const name of names) {
+    if (above.commands.length === 0 || name.startsWith('-')) return;
+    const next = above.commands.find((command) => command.name() === name);
+    if (!next) throw new UserError(noSuchCommand(above, name));
+    above = next;
+  }
+}
+
+function noSuchCommand(above: Command, name: string): string {
+  const known = above.commands.map((command) => command.name()).join(', ');
+  if (above.parent) return `${above.name()} has no command '${printable(name)}'; there are ${known}`;
+  return `there is no command '${printable(name)}'; there are ${known}, or none for the doctor`;
 }

@@ -12,6 +12,7 @@ import {
 } from '@lastack/core';
 import { fetchInfo, KernelError } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
+import { fetchConntrack } from './conntrack.ts';
 import { type Observation, type ObservedNamespace, readCountersAgain } from './observation.ts';
 import { findPeers } from './pairs.ts';
 import { fetchActivity, fetchOptions, fetchOwners, fetchPaths } from './second_pass.ts';
@@ -143,6 +144,7 @@ async function fetchNeeds(effects: Effects, observation: Observation, candidates
   fetchActivity(effects, observation, rowsNeeding('activity', candidates));
   fetchOptions(effects, observation, rowsNeeding('options', candidates));
   await fetchPaths(effects, observation, rowsNeeding('path', candidates));
+  if (rowsNeeding('conntrack', candidates).size > 0) await fetchConntrack(effects, observation);
 }
 
 function ruleContext(observation: Observation, candidates: Candidates): RuleContext {

@@ -5,10 +5,13 @@ import { type Effects, UserError } from '../effects.ts';
 import { inside } from './namespaces.ts';
 import type { OpenNamespace } from './observation.ts';
 
+/** What of a namespace the names of a filter depend on. */
+type NamedNamespace = Pick<OpenNamespace, 'ref' | 'settings'>;
+
 /** What a filter's names mean in one namespace: device indices, cgroup ids, the ephemeral ports. */
 export async function filterContext(
   effects: Effects,
-  open: OpenNamespace,
+  open: NamedNamespace,
   filter: FilterAst,
   notes: Note[],
 ): Promise<FilterContext> {
@@ -34,7 +37,7 @@ export function checkCgroups(effects: Effects, filter: FilterAst): void {
   }
 }
 
-async function linksOf(effects: Effects, open: OpenNamespace, notes: Note[]): Promise<Map<string, number>> {
+async function linksOf(effects: Effects, open: NamedNamespace, notes: Note[]): Promise<Map<string, number>> {
   const transport = inside(effects, open.ref, notes, () => openNetlink(effects.libc(), NetlinkProtocol.ROUTE));
   if (!transport) return new Map();
   try {

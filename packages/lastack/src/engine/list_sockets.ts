@@ -6,10 +6,10 @@ import {
   forecastInputOf,
   forecastNeedsInfo,
   type Note,
-  type Owner,
   type Row,
   requirements,
   type Settings,
+  type SocketOwners,
   stateMask,
   TimerCode,
 } from '@lastack/core';
@@ -20,13 +20,14 @@ import {
   dumpSockets,
   effectiveCapabilities,
   fetchInfo,
-  findOwners,
   hasCapability,
-  scanWithSyscalls,
+  NO_OWNERS,
+  type OwnerSearch,
 } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
 import { filterContext } from './filter_context.ts';
 import type { OpenNamespace } from './observation.ts';
+import { ownerSearch, searchMeanwhile } from './owner_search.ts';
 
 export interface ListRequest {
   filter: FilterAst;
@@ -42,7 +43,7 @@ export interface ListedNamespace {
   label: string;
   settings: Settings;
   /** By inode; undefined when nobody asked. */
-  owners: ReadonlyMap<number, readonly Owner[]> | undefined;
+  owners: SocketOwners | undefined;
 }
 
 /** Receives each matching socket once, with TCP_INFO where its forecast needs that. */
@@ -76,6 +77,7 @@ class Listing {
   readonly #sink: SocketSink;
   readonly #namespace: ListedNamespace;
   readonly #needs: ReturnType<typeof requirements>;
+  readonly #search: OwnerSearch | undefined;
   /** Sockets of the batch now being received. */
   readonly #batch = new DiagTable();
   /** Sockets that cannot be handed over before the dump has ended. */
@@ -97,6 +99,7 @@ class Listing {
     this.#sink = sink;
     this.#namespace = { label: open.ref.label, settings: open.settings, owners: undefined };
     this.#needs = requirements(request.filter);
+    if (request.withOwners || this.#needs.owners) this.#search = ownerSearch(effects, notes);
   }
 
   async dump(): Promise<void> {
@@ -106,23 +109,25 @@ class Listing {
       interfaceIndexOf: this.#context.interfaceIndexOf,
       allowMark: hasCapability(effectiveCapabilities(this.#effects.procRoot), CapabilityBit.NET_ADMIN),
     });
-    const keepAll = !streaming || withOwners || this.#isSecondLookNeeded();
+    const keepAll = !streaming || this.#isSecondLookNeeded();
     // The first look may let through too much, never too little, while the second is still to come.
     const matches = this.#isSecondLookNeeded() || !residual ? () => true : compileFilter(residual, this.#context);
     const batch = this.#batch;
-    const incomplete = await dumpSockets(
+    const dump = dumpSockets(
       this.#open.diag,
       { states: stateMask(filter), bytecode: bytes },
       (words, view, at, end) => batch.append(words, view, at, end),
       () => {
         for (let row = 0; row < batch.count; row++) {
           if (!matches(batch, row)) continue;
-          if (keepAll || needsInfo(batch, row)) this.#kept.copyRow(batch, row);
+          if (keepAll || (withOwners && batch.inode(row) !== 0) || needsInfo(batch, row))
+            this.#kept.copyRow(batch, row);
           else this.#give(batch, row);
         }
         batch.clear();
       },
     );
+    const incomplete = await searchMeanwhile(this.#search, dump);
     if (incomplete) this.#note('sockets', incomplete, true);
   }
 
@@ -130,7 +135,7 @@ class Listing {
   async finish(): Promise<void> {
     const kept = this.#kept;
     await this.#readInfo();
-    if (this.#request.withOwners || this.#needs.owners) this.#namespace.owners = this.#readOwners();
+    this.#namespace.owners = this.#readOwners();
     const matches = this.#isSecondLookNeeded() ? compileFilter(this.#request.filter, this.#secondContext()) : undefined;
     for (let row = 0; row < kept.count; row++) if (!matches || matches(kept, row)) this.#give(kept, row);
   }
@@ -155,18 +160,13 @@ class Listing {
     if (incomplete) this.#note('TCP_INFO', incomplete, false);
   }
 
-  #readOwners(): Map<number, Owner[]> {
-    const inodes = new Set<number>();
+  /** The search is only brought to its end where some socket can have an owner. */
+  #readOwners(): SocketOwners | undefined {
+    if (!this.#search) return undefined;
     for (let row = 0; row < this.#kept.count; row++) {
-      const inode = this.#kept.inode(row);
-      if (inode !== 0) inodes.add(inode);
+      if (this.#kept.inode(row) !== 0) return this.#search.finish();
     }
-    return findOwners({
-      procRoot: this.#effects.procRoot,
-      inodes,
-      scan: scanWithSyscalls(this.#effects.libc().directory),
-      onNote: (note) => this.#notes.push(note),
-    });
+    return NO_OWNERS;
   }
 
   #secondContext(): FilterContext {

@@ -6,14 +6,21 @@ import {
   namespaceInode,
   withNamespace,
 } from '@lastack/kernel';
-import type { Effects } from '../effects.ts';
+import { type Effects, Exit, UserError } from '../effects.ts';
 
 /** Which network namespaces to look at: the own one, all that can be entered, or those with these inode numbers. */
 export type Scope = 'own' | 'all' | readonly number[];
 
-/** The namespaces of a scope, the host's first. What cannot be listed goes into `notes`. */
+/**
+ * The namespaces of a scope, the host's first. What cannot be listed goes into `notes`.
+ * @throws UserError without /proc, which alone tells what there is: an empty list would look like an idle host
+ */
 export function namespacesIn(effects: Effects, scope: Scope, notes: Note[]): NamespaceRef[] {
   const own = namespaceInode(`${effects.procRoot}/thread-self/ns/net`);
+  if (own === undefined) {
+    const what = `finding the network namespaces: ${effects.procRoot}/thread-self/ns/net cannot be read`;
+    throw new UserError(`${what}; mount it with: mount -t proc proc ${effects.procRoot}`, Exit.NOT_POSSIBLE);
+  }
   const all = listNamespaces({
     procRoot: effects.procRoot,
     namedRoots: NAMED_NAMESPACE_ROOTS,
@@ -24,6 +31,14 @@ export function namespacesIn(effects: Effects, scope: Scope, notes: Note[]): Nam
   });
   if (scope === 'all') return all;
   const wanted = scope === 'own' ? [own] : scope;
+  for (const inode of wanted) {
+    if (all.some((one) => one.inode === inode)) continue;
+    notes.push({
+      what: `network namespace netns-${inode} not read`,
+      because: 'it vanished meanwhile',
+      incomplete: true,
+    });
+  }
   return all.filter(({ inode }) => wanted.includes(inode));
 }
 

@@ -1,4 +1,4 @@
-import type { NamespaceSnapshot, Note, Owner, Settings, Snapshot } from '@lastack/core';
+import type { NamespaceSnapshot, Note, Settings, Snapshot, SocketOwners } from '@lastack/core';
 import {
   DiagTable,
   dumpSockets,
@@ -6,6 +6,8 @@ import {
   type NamespaceRef,
   NetlinkProtocol,
   type NetlinkTransport,
+  NO_OWNERS,
+  type OwnerSearch,
   openNetlink,
   readCounters,
   readInterfaces,
@@ -15,6 +17,7 @@ import {
 } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
 import { inside, namespacesIn, type Scope } from './namespaces.ts';
+import { ownerSearch, searchMeanwhile } from './owner_search.ts';
 
 /** A namespace that is open: its netlink socket stays in it, whatever the thread does afterwards. */
 export interface OpenNamespace {
@@ -53,7 +56,9 @@ export interface ObservedNamespace extends NamespaceSnapshot {
 
 export interface Observation extends Snapshot {
   namespaces: ObservedNamespace[];
-  owners: Map<number, readonly Owner[]>;
+  owners: SocketOwners;
+  /** Begun while the sockets were dumped, ended when some rule asks for owners. */
+  ownerSearch?: OwnerSearch;
   activity: Map<number, NonNullable<ReturnType<Snapshot['activity']['get']>>>;
   notes: Note[];
   /** Epoll descriptors by pid, met while searching for owners. */
@@ -74,10 +79,16 @@ export async function observe(effects: Effects, scope: Scope): Promise<Observati
   const opened = openNamespaces(effects, scope, notes);
   const atMs = effects.now();
   const namespaces: ObservedNamespace[] = [];
+  const epollDescriptors = new Map<number, number[]>();
+  const search = ownerSearch(effects, notes, (pid, fd) => {
+    const known = epollDescriptors.get(pid);
+    if (known) known.push(fd);
+    else epollDescriptors.set(pid, [fd]);
+  });
   let failure: unknown;
   for (const open of opened) {
     try {
-      namespaces.push(await observeNamespace(effects, open, notes));
+      namespaces.push(await searchMeanwhile(search, observeNamespace(effects, open, notes)));
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
       failure = error;
@@ -92,10 +103,11 @@ export async function observe(effects: Effects, scope: Scope): Promise<Observati
     kernel: effects.kernelRelease,
     timerHz: readTimerHz({ procRoot: effects.procRoot, bootRoot: '/boot', release: effects.kernelRelease }),
     namespaces,
-    owners: new Map(),
+    owners: NO_OWNERS,
+    ownerSearch: search,
     activity: new Map(),
     notes,
-    epollDescriptors: new Map(),
+    epollDescriptors,
     startedMs,
   };
 }
@@ -131,6 +143,7 @@ async function observeNamespace(effects: Effects, open: OpenNamespace, notes: No
     diag,
     inode: ref.inode,
     label: ref.label,
+    enterPath: isOwn ? undefined : ref.path,
     table,
     settings,
     sockstat,

@@ -1,6 +1,5 @@
 import { type Owner, type Row, TimerCode } from '@lastack/core';
 import {
-  findOwners,
   KernelError,
   NetlinkProtocol,
   openNetlink,
@@ -8,11 +7,11 @@ import {
   readActivity,
   readPaths,
   readSocketOptions,
-  scanWithSyscalls,
 } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
 import { inside } from './namespaces.ts';
 import type { Observation, ObservedNamespace } from './observation.ts';
+import { ownerSearch } from './owner_search.ts';
 
 type RowsOf = ReadonlyMap<ObservedNamespace, readonly Row[]>;
 
@@ -23,25 +22,12 @@ const MAX_OPTIONS = 2000;
 
 /** Holders of the rows' sockets, added to the observation. */
 export function fetchOwners(effects: Effects, observation: Observation, rowsOf: RowsOf): void {
-  const inodes = new Set<number>();
   for (const [{ table }, rows] of rowsOf) {
-    for (const row of rows) {
-      const inode = table.inode(row);
-      if (inode !== 0 && !observation.owners.has(inode)) inodes.add(inode);
-    }
+    if (!rows.some((row) => table.inode(row) !== 0)) continue;
+    observation.ownerSearch ??= ownerSearch(effects, observation.notes);
+    observation.owners = observation.ownerSearch.finish();
+    return;
   }
-  const found = findOwners({
-    procRoot: effects.procRoot,
-    inodes,
-    scan: scanWithSyscalls(effects.libc().directory),
-    onNote: (note) => observation.notes.push(note),
-    onEventpoll: (pid, fd) => {
-      const known = observation.epollDescriptors.get(pid);
-      if (known) known.push(fd);
-      else observation.epollDescriptors.set(pid, [fd]);
-    },
-  });
-  for (const [inode, owners] of found) observation.owners.set(inode, owners);
 }
 
 /** What the processes that hold most of the rows' sockets are doing. */

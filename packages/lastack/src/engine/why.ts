@@ -13,6 +13,7 @@ import {
 } from '@lastack/core';
 import { fetchInfo, KernelError } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
+import { withUsefulAdvice } from './advice.ts';
 import { diagnose } from './diagnose.ts';
 import type { Observation, ObservedNamespace } from './observation.ts';
 import { fetchActivity, fetchOptions, fetchOwners, fetchPaths } from './second_pass.ts';
@@ -52,7 +53,7 @@ export async function explainConnection(effects: Effects, observation: Observati
   await fetchAll(effects, observation, ends);
   const context = contextOf(observation, match);
   return {
-    observation,
+    observation: { ...observation, notes: withUsefulAdvice(effects, observation.notes) },
     here: endOf(observation, match.here),
     peer: match.peer && endOf(observation, match.peer),
     findings: findings

@@ -7,8 +7,10 @@ export interface JournalEntry {
   /** Random id of the boot: sockets of another boot are gone. */
   boot: string;
   pid: number;
+  /** When that process started, in clock ticks since boot: tells it from a later one with the same pid. */
+  started?: number;
   /** `begin` before a change, `end` after it, `undone` when it was reversed, `note` for what is only said. */
-  phase: 'begin' | 'end' | 'undone' | 'note';
+  phase: JournalPhase;
   /** For `end` and `undone`: the id of the `begin` they belong to. */
   of?: number;
   /** Means or other action (`destroy`, `sysctl`, `block`, …). */
@@ -19,6 +21,8 @@ export interface JournalEntry {
   data?: unknown;
 }
 
+export type JournalPhase = 'begin' | 'end' | 'undone' | 'note';
+
 export interface JournalDraft {
   action: string;
   summary: string;
@@ -27,10 +31,22 @@ export interface JournalDraft {
 
 /** The append-only record. */
 export interface Journal {
+  /** The file it is kept in. */
+  readonly path: string;
   /** Writes and fsyncs. @returns the entry's id. @throws UserError when it cannot be written: then nothing is applied */
   begin(draft: JournalDraft): number;
-  /** Marks the change as finished, with what came of it. */
+  /**
+   * Marks the change as finished, with what came of it. Never throws for a full disk: the change has been made, so it
+   * warns on standard error, and the next run reports the entry as one that may have been done.
+   */
   end(id: number, draft: JournalDraft): void;
-  /** All readable entries, oldest first; unreadable lines are counted, never fatal. */
-  read(): { entries: JournalEntry[]; damagedLines: number };
+  /** Marks the change as reversed. Warns like `end`. */
+  undone(id: number, draft: JournalDraft): void;
+  /** All readable entries, oldest first; unreadable lines are counted, never fatal. @throws UserError */
+  read(): JournalContent;
+}
+
+export interface JournalContent {
+  entries: JournalEntry[];
+  damagedLines: number;
 }

@@ -40,6 +40,11 @@ export interface Remedy {
   title: string;
   /** `none`, or how `lastack undo` reverses it (by journal entry). */
   undo: 'none' | 'journal';
+  /**
+   * Whether it can be used here at all: asked once before planning. undefined = yes, or only the single socket can tell.
+   * Changes nothing; resolves to a refusal rather than reject.
+   */
+  probe?(effects: Effects): Promise<Refusal | undefined>;
   /** Whether it can be used on this socket here; undefined = yes. Pure: decides from what it is given. */
   refuse(target: ClearTarget, abilities: Abilities): Refusal | undefined;
   /** Pure. */

@@ -1,4 +1,4 @@
-import { NAME_SYSTEMS, STATES_IN_ORDER } from '@lastack/core';
+import { MEANS, NAME_SYSTEMS, STATES_IN_ORDER } from '@lastack/core';
 import { z } from 'zod';
 import {
   Age,
@@ -173,12 +173,82 @@ const Scenarios = z.strictObject({
 });
 
 /** Every document by the value of its `schema` field, in the order of the commands that print them. */
+const OutcomeEndpoint = z.strictObject({ address: text(), port: count() });
+
+const OutcomeResult = z.strictObject({
+  socket: z.strictObject({
+    netns: text(),
+    family: z.enum(['inet', 'inet6']),
+    state: text(),
+    kind: text(),
+    local: OutcomeEndpoint,
+    remote: OutcomeEndpoint,
+    cookie: z.string().regex(/^[0-9a-f]+$/),
+    owners: z.array(z.strictObject({ pid: z.int().positive(), command: z.string(), fd: count() })),
+    rule: text().optional().describe('The rule that found it stuck, if one did.'),
+  }),
+  method: z.enum(MEANS).nullable().describe('The last means that was used, or is planned; null where none could be.'),
+  outcome: z.enum([
+    'planned',
+    'cleared',
+    'already-gone',
+    'identity-changed',
+    'unsupported',
+    'not-permitted',
+    'still-stuck',
+    'guarded',
+    'not-tried',
+  ]),
+  lostBytes: count().describe('Not yet delivered and thrown away.'),
+  peerSees: text().optional(),
+  programSees: text().optional(),
+  remains: text().optional().describe('What still stands afterwards: a descriptor, a rule, the other end.'),
+  because: text().optional(),
+  todo: text().optional(),
+});
+
+const OutcomeDocument = z.strictObject({
+  schema: z.literal('lastack.outcome/1'),
+  host: text(),
+  at: z.iso.datetime(),
+  dryRun: z.boolean(),
+  interrupted: z.boolean(),
+  counts: z.record(z.string(), count()).describe('How many results have each outcome.'),
+  results: z.array(OutcomeResult),
+  notes: z.array(z.strictObject({ what: text(), because: text(), todo: text().optional() })),
+});
+
+const JournalDocument = z.strictObject({
+  schema: z.literal('lastack.journal/1'),
+  path: text(),
+  damagedLines: count().describe('Lines that could not be read and are left out.'),
+  changes: z
+    .array(
+      z.strictObject({
+        entry: z.int().positive().describe('What `lastack undo` takes.'),
+        at: z.iso.datetime(),
+        boot: text(),
+        pid: z.int().positive(),
+        action: text(),
+        summary: text(),
+        status: z.enum(['done', 'undone', 'running', 'interrupted']),
+        result: text().optional(),
+        endedAt: z.iso.datetime().optional(),
+        undoneAt: z.iso.datetime().optional(),
+        data: z.unknown().optional(),
+      }),
+    )
+    .describe('Oldest first.'),
+});
+
 export const DOCUMENTS = {
   'lastack.report/1': { schema: Report, printedBy: 'lastack --json' },
   'lastack.sockets/1': { schema: Sockets, printedBy: 'lastack ls --json' },
   'lastack.why/1': { schema: Why, printedBy: 'lastack why TARGET --json' },
   'lastack.state/1': { schema: StateDocument, printedBy: 'lastack explain STATE --json' },
   'lastack.states/1': { schema: States, printedBy: 'lastack explain --json' },
+  'lastack.journal/1': { schema: JournalDocument, printedBy: 'lastack journal --json' },
+  'lastack.outcome/1': { schema: OutcomeDocument, printedBy: 'lastack clear FILTER --json' },
   'lastack.scenarios/1': { schema: Scenarios, printedBy: 'lastack lab list --json' },
 } as const;
 

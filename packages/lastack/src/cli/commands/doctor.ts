@@ -2,6 +2,7 @@ import { RULES } from '@lastack/core';
 import { NetlinkProtocol, openNetlink, privilegeCapabilities, probeSockDestroy } from '@lastack/kernel';
 import type { Command } from 'commander';
 import { type Effects, Exit, UserError } from '../../effects.ts';
+import { withUsefulAdvice } from '../../engine/advice.ts';
 import { diagnose } from '../../engine/diagnose.ts';
 import type { Scope } from '../../engine/namespaces.ts';
 import { closeNamespaces, observe } from '../../engine/observation.ts';
@@ -42,7 +43,12 @@ export async function examine(effects: Effects, scope: Scope, minimumIntervalMs:
   try {
     const findings = await diagnose(effects, observation, { rules: RULES, minimumIntervalMs });
     const capabilities = [await probeDestroy(effects), ...privilegeCapabilities(effects.procRoot)];
-    return { observation, findings, capabilities, tookMs: effects.monotonicMs() - observation.startedMs };
+    return {
+      observation: { ...observation, notes: withUsefulAdvice(effects, observation.notes) },
+      findings,
+      capabilities: withUsefulAdvice(effects, capabilities),
+      tookMs: effects.monotonicMs() - observation.startedMs,
+    };
   } finally {
     closeNamespaces(observation.namespaces);
   }

@@ -11,6 +11,8 @@ export interface LabRunOptions {
 export function labCommand(program: Command, effects: Effects, done: (code: number) => void): void {
   const lab = program
     .command('lab')
+    // Else the options of a COMMAND behind -- would be taken for options of `run`.
+    .enablePositionalOptions()
     .description('make stuck connections for real, in throw-away network namespaces')
     .action(() => lab.outputHelp());
   lab
@@ -29,7 +31,6 @@ export function labCommand(program: Command, effects: Effects, done: (code: numb
     .option('--family <4|6>', 'IPv4 or IPv6', '4')
     .option('--keep', 'leave the scenario standing until Ctrl-C')
     .option('--json', 'let the doctor print JSON')
-    .passThroughOptions()
     .action(async (scenario: string, command: string[], options: LabRunOptions) => {
       const { runInLab } = await import('../../lab/run_scenario.ts');
       done(await runInLab(effects, scenario, command, options));

@@ -9,8 +9,9 @@ import {
   requirements,
 } from '@lastack/core';
 import { type DiagTable, readServices, readTimerHz } from '@lastack/kernel';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Effects, Exit, UserError } from '../../effects.ts';
+import { withUsefulAdvice } from '../../engine/advice.ts';
 import { diagnose } from '../../engine/diagnose.ts';
 import { checkCgroups } from '../../engine/filter_context.ts';
 import { forecastListed } from '../../engine/forecast_listed.ts';
@@ -18,7 +19,9 @@ import { type ListedNamespace, listSockets, type SocketSink } from '../../engine
 import type { Scope } from '../../engine/namespaces.ts';
 import { closeNamespaces, observe, openNamespaces } from '../../engine/observation.ts';
 import { socketJson } from '../../report/socket_json.ts';
+import { NARROW_COLUMNS, NarrowSocketList } from '../render/narrow_socket_list.ts';
 import { noteLine } from '../render/note_line.ts';
+import { pageOptions } from '../render/report_options.ts';
 import { SocketListText } from '../render/socket_list_text.ts';
 import { TextChunks } from '../render/text_chunks.ts';
 
@@ -37,7 +40,7 @@ export function listCommand(program: Command, effects: Effects, done: (code: num
     .option('--all-netns', 'sockets of every network namespace that can be entered')
     .option('--no-owners', 'do not search for the processes that hold the sockets (faster)')
     .option('--json', 'one JSON document, schema lastack.sockets/1')
-    .option('--ndjson', 'one JSON object per line and socket')
+    .addOption(new Option('--ndjson', 'one JSON object per line and socket').conflicts('json'))
     .allowUnknownOption(false)
     .action(async (words: string[], options: ListOptions) => done(await list(effects, words, options)));
 }
@@ -66,8 +69,9 @@ async function list(effects: Effects, words: string[], options: ListOptions): Pr
   } finally {
     closeNamespaces(opened);
   }
-  printer.end(notes);
-  for (const note of notes) effects.stderr.write(`lastack: ${noteLine(note)}\n`);
+  const said = withUsefulAdvice(effects, notes);
+  printer.end(said);
+  for (const note of said) effects.stderr.write(`lastack: ${noteLine(note)}\n`);
   if (notes.some(({ incomplete }) => incomplete)) return Exit.PARTIAL;
   if (count > 0) return Exit.OK;
   if (!options.json && !options.ndjson) effects.stderr.write('lastack: no socket matches\n');
@@ -103,7 +107,12 @@ interface Printer {
 function makePrinter(effects: Effects, options: ListOptions, scope: Scope, timerHz: number | undefined): Printer {
   if (options.json) return jsonPrinter(effects, timerHz);
   if (options.ndjson) return ndjsonPrinter(effects, timerHz);
-  const text = new SocketListText(effects.stdout, { namespaces: scope !== 'own', owners: options.owners, timerHz });
+  const columns = { namespaces: scope !== 'own', owners: options.owners, timerHz };
+  const page = pageOptions(effects);
+  const text =
+    page.width < NARROW_COLUMNS
+      ? new NarrowSocketList(effects.stdout, columns, page)
+      : new SocketListText(effects.stdout, columns);
   return { streaming: !effects.stdout.isTerminal, socket: text.add, end: () => text.end() };
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type Effects, Exit, UserError } from '../../effects.ts';
+import { withUsefulAdvice } from '../../engine/advice.ts';
 import { closeNamespaces, type Observation, observe } from '../../engine/observation.ts';
 import { fetchOwners } from '../../engine/second_pass.ts';
 import { parseTarget, type Target, targetText } from '../../engine/target.ts';
@@ -51,11 +52,12 @@ function jsonLine(value: unknown): string {
 
 /** Says where was looked, since a socket may be where one may not look. */
 function reportNone(effects: Effects, observation: Observation, target: Target, json?: boolean): number {
-  const { namespaces, notes } = observation;
+  const { namespaces } = observation;
+  const notes = withUsefulAdvice(effects, observation.notes);
   const labels = namespaces.slice(0, 5).map(({ label }) => label);
   const rest = namespaces.length > labels.length ? ` and ${namespaces.length - labels.length} more` : '';
   const places = `${counted(namespaces.length, 'network namespace')} (${labels.join(', ')}${rest})`;
-  if (json) effects.stdout.write(jsonLine(matchesJson(observation, [])));
+  if (json) effects.stdout.write(jsonLine(matchesJson({ ...observation, notes }, [])));
   effects.stderr.write(`lastack: no socket matches: looked for ${targetText(target)} in ${places}\n`);
   for (const note of notes) if (note.incomplete) effects.stderr.write(`lastack: ${noteLine(note)}\n`);
   return Exit.FOUND_OR_NO_MATCH;
@@ -72,9 +74,10 @@ function reportSeveral(
 ): number {
   const shown = matches.slice(0, OWNERS_SOUGHT).map(({ here }) => here);
   fetchOwners(effects, observation, rowsByNamespace(shown));
+  const notes = withUsefulAdvice(effects, observation.notes);
   effects.stdout.write(
     json
-      ? jsonLine(matchesJson(observation, matches))
+      ? jsonLine(matchesJson({ ...observation, notes }, matches))
       : renderMatches(matches, targetText(target), observation.owners, pageOptions(effects)),
   );
   return Exit.USAGE;

@@ -5,84 +5,85 @@ const FLUSH_BYTES = 1 << 18;
 /** Bytes one line may take. */
 export const LINE_LIMIT = 8192;
 
-const SPACE = 32;
 const ZERO = 48;
-const DOT = 46;
 const LINE_FEED = 10;
+const FOUR_SPACES = 0x2020_2020;
 
 /*
  * Lines are built as bytes, because 300,000 lines of strings would cost more than the kernel's dump. Each `put…` writes
- * at a position and returns the next one: positions kept in local variables are what makes this fast.
+ * at a position and returns the next one: positions kept in local variables are what makes this fast. Several bytes are
+ * stored at once where they are known together; what is stored too much is overwritten by what follows.
  */
 
+/** Two digits each, in the order of memory: `00` to `99`. */
+const PAIRS = Uint16Array.from({ length: 100 }, (_, value) => packed(String(value).padStart(2, '0')));
+/** `0.` to `255.`, and how many bytes of it count. */
+const OCTETS = Uint32Array.from({ length: 256 }, (_, value) => packed(`${value}.`));
+const OCTET_LENGTHS = Uint8Array.from({ length: 256 }, (_, value) => (value < 10 ? 2 : value < 100 ? 3 : 4));
+
+function packed(text: string): number {
+  let value = 0;
+  for (let index = text.length - 1; index >= 0; index--) value = value * 256 + text.charCodeAt(index);
+  return value;
+}
+
+/** ASCII text for `putWords`; its length is a multiple of four. */
+export function wordsOf(text: string): Uint32Array {
+  return Uint32Array.from({ length: text.length / 4 }, (_, index) => packed(text.slice(index * 4, index * 4 + 4)));
+}
+
+export function putWords(target: DataView, at: number, words: Uint32Array): number {
+  for (let index = 0; index < words.length; index++) target.setUint32(at + index * 4, words[index], true);
+  return at + words.length * 4;
+}
+
 export function putBytes(target: Uint8Array, at: number, bytes: Uint8Array): number {
-  let next = at;
-  for (let index = 0; index < bytes.length; index++) target[next++] = bytes[index];
-  return next;
+  for (let index = 0; index < bytes.length; index++) target[at + index] = bytes[index];
+  return at + bytes.length;
 }
 
 /** A non-negative integer below 2^32 in decimal. */
-export function putNumber(target: Uint8Array, at: number, value: number): number {
+export function putNumber(target: DataView, at: number, value: number): number {
   if (value < 10) {
-    target[at] = ZERO + value;
+    target.setUint8(at, ZERO + value);
     return at + 1;
   }
-  return value < 100_000 ? putSmall(target, at, value) : putLarge(target, at, value);
-}
-
-/** 10 to 99,999: ports, mostly. Integer arithmetic throughout. */
-function putSmall(target: Uint8Array, at: number, value: number): number {
-  const end = at + (value < 100 ? 2 : value < 1000 ? 3 : value < 10_000 ? 4 : 5);
-  let rest = value | 0;
-  for (let next = end - 1; next >= at; next--) {
-    const tenth = (rest / 10) | 0;
-    target[next] = ZERO + rest - tenth * 10;
-    rest = tenth;
+  const end = at + digitsOf(value);
+  let next = end;
+  let rest = value;
+  while (rest >= 10) {
+    const hundredth = rest < 0x4000_0000 ? ((rest | 0) / 100) | 0 : Math.floor(rest / 100);
+    next -= 2;
+    target.setUint16(next, PAIRS[rest - hundredth * 100], true);
+    rest = hundredth;
   }
+  if (next > at) target.setUint8(at, ZERO + rest);
   return end;
 }
 
-function putLarge(target: Uint8Array, at: number, value: number): number {
-  let next = at;
-  for (const digit of String(value)) target[next++] = digit.charCodeAt(0);
-  return next;
+function digitsOf(value: number): number {
+  if (value < 100_000) return value < 100 ? 2 : value < 1000 ? 3 : value < 10_000 ? 4 : 5;
+  let digits = 6;
+  for (let limit = 1_000_000; value >= limit; limit *= 10) digits++;
+  return digits;
 }
 
 /** Dotted quad of four bytes of `source`. */
-export function putIpv4(target: Uint8Array, at: number, source: Uint8Array, from: number): number {
-  let next = putOctet(target, at, source[from]);
-  target[next] = DOT;
-  next = putOctet(target, next + 1, source[from + 1]);
-  target[next] = DOT;
-  next = putOctet(target, next + 1, source[from + 2]);
-  target[next] = DOT;
-  return putOctet(target, next + 1, source[from + 3]);
-}
-
-function putOctet(target: Uint8Array, at: number, octet: number): number {
+export function putIpv4(target: DataView, at: number, source: Uint8Array, from: number): number {
   let next = at;
-  if (octet >= 10) {
-    const tens = (octet * 205) >> 11;
-    if (octet >= 100) {
-      const hundreds = (octet * 41) >> 12;
-      target[next++] = ZERO + hundreds;
-      target[next++] = ZERO + tens - hundreds * 10;
-    } else {
-      target[next++] = ZERO + tens;
-    }
-    target[next] = ZERO + octet - tens * 10;
-  } else {
-    target[next] = ZERO + octet;
+  for (let index = from; index < from + 4; index++) {
+    const octet = source[index];
+    target.setUint32(next, OCTETS[octet], true);
+    next += OCTET_LENGTHS[octet];
   }
-  return next + 1;
+  return next - 1;
 }
 
 /** At least one space, up to the position `column`. */
-export function putColumn(target: Uint8Array, at: number, column: number): number {
-  let next = at;
-  do target[next++] = SPACE;
-  while (next < column);
-  return next;
+export function putColumn(target: DataView, at: number, column: number): number {
+  target.setUint32(at, FOUR_SPACES, true);
+  for (let next = at + 4; next < column; next += 4) target.setUint32(next, FOUR_SPACES, true);
+  return at < column ? column : at + 1;
 }
 
 /** UTF-8, cut at the position `limit`. */
@@ -94,7 +95,9 @@ export function putText(target: Buffer, at: number, text: string, limit: number)
 export class LineBuffer {
   readonly #sink: Sink;
   /** Write one line at `at`, at most LINE_LIMIT bytes, then call `endLine`. */
-  readonly bytes = Buffer.allocUnsafe(FLUSH_BYTES + LINE_LIMIT);
+  readonly bytes = Buffer.from(new ArrayBuffer(FLUSH_BYTES + LINE_LIMIT));
+  /** The same memory. */
+  readonly view = new DataView(this.bytes.buffer);
   at = 0;
 
   constructor(sink: Sink) {

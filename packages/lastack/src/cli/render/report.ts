@@ -16,7 +16,7 @@ export function renderReport(diagnosis: Diagnosis, options: ReportOptions): stri
     ...headerLines(page, diagnosis),
     ...(findings.length === 0 ? nothingLines(page, diagnosis) : []),
     ...findings.flatMap((finding) => {
-      const withNamespace = several && finding.namespace.label !== 'host';
+      const withNamespace = several && finding.namespace.enterPath !== undefined;
       return ['', ...renderFinding(page, finding, { owners: observation.owners, withNamespace })];
     }),
     ...unseenLines(page, observation.notes, capabilities),

@@ -1,9 +1,9 @@
 import {
   type Finding,
   type Forecast,
-  type Owner,
   type RemedyAdvice,
   type Severity,
+  type SocketOwners,
   type SocketRef,
   stateName,
 } from '@lastack/core';
@@ -23,7 +23,7 @@ import {
 import type { Style } from './style.ts';
 
 /** By socket inode; an absent entry says that the holder was not looked for or not seen. */
-export type Owners = ReadonlyMap<number, readonly Owner[]>;
+export type Owners = SocketOwners;
 
 const EXAMPLES = 3;
 const MARKS: Readonly<Record<Severity, string>> = { critical: '✖', warning: '▲', notice: '●' };

@@ -43,12 +43,23 @@ const ASCII: Readonly<Record<string, string>> = {
 /** Stands for the blanks inside `1 min 10 s` while lines are broken: no other text can hold it. */
 const GLUE = '\u0000';
 
-/** As wrapText of the core, but a duration stays whole. */
+/** As wrapText of the core, but a duration stays whole, and a word that is wider than the page does not. */
 function wrapText(text: string, width: number, indent = '', first = indent): string[] {
   const glued = text
     .replace(/(\d) (?=(?:ms|s|min|h|d)\b)/g, `$1${GLUE}`)
     .replace(/(\0(?:min|h|d)) (?=\d+\0)/g, `$1${GLUE}`);
-  return wrapWords(glued, width, indent, first).map((line) => line.replaceAll(GLUE, ' '));
+  return wrapWords(glued, width, indent, first)
+    .map((line) => line.replaceAll(GLUE, ' '))
+    .flatMap((line) => cutWide(line, width, indent));
+}
+
+/** A path or a name too long for one line goes on in the next, from behind a separator where there is one. */
+function cutWide(line: string, width: number, indent: string): string[] {
+  if (line.length <= width || width <= indent.length) return [line];
+  const fitting = line.slice(0, width);
+  const separator = Math.max(...['/', '_', '.', '-', ':'].map((sign) => fitting.lastIndexOf(sign)));
+  const end = separator > width / 2 ? separator + 1 : width;
+  return [line.slice(0, end), ...cutWide(indent + line.slice(end), width, indent)];
 }
 
 /**

@@ -99,6 +99,7 @@ export function observedNamespace(label: string, sockets: readonly TestSocket[])
     diag: { send: () => 0, receive: () => Promise.reject(new Error('no kernel in this test')), close: () => undefined },
     inode: 4026531840,
     label,
+    enterPath: label === 'host' ? undefined : `/run/netns/${label}`,
     table: diagTableOf(sockets),
     settings: TEST_SETTINGS,
     sockstat: {},

@@ -3,9 +3,10 @@ import type { DiagTable } from '@lastack/kernel';
 import type { Stream } from '../../effects.ts';
 import { forecastListed } from '../../engine/forecast_listed.ts';
 import type { ListedNamespace } from '../../engine/list_sockets.ts';
-import { LINE_LIMIT, LineBuffer, putText } from './byte_writer.ts';
+import { LINE_LIMIT, LineBuffer, putColumn, putText } from './byte_writer.ts';
 import { clearsText } from './clears.ts';
-import { headerLine, type Layout, layoutFor, ownerText, writeSocketLine } from './socket_lines.ts';
+import { OwnerCells } from './owner_cells.ts';
+import { headerLine, type Layout, layoutFor, putSocket } from './socket_lines.ts';
 
 export interface ListTextOptions {
   /** Show the NETNS column. */
@@ -20,6 +21,7 @@ export class SocketListText {
   readonly #layout: Layout;
   readonly #options: ListTextOptions;
   readonly #clears: ClearsCells;
+  readonly #owners = new OwnerCells();
   #started = false;
 
   constructor(stream: Stream, options: ListTextOptions) {
@@ -33,8 +35,14 @@ export class SocketListText {
     const { namespaces, owners } = this.#options;
     if (!this.#started) this.#header();
     const clears = this.#clears.cell(table, row, namespace);
-    const owner = owners ? ownerCell(table, row, namespace) : undefined;
-    writeSocketLine(this.#lines, this.#layout, table, row, clears, owner, namespaces ? namespace.label : undefined);
+    const lines = this.#lines;
+    const start = lines.at;
+    let end = putSocket(lines, this.#layout, table, row, clears, namespaces ? namespace.label : undefined);
+    if (owners) {
+      const at = putColumn(lines.view, end, start + this.#layout.owner);
+      end = this.#owners.put(lines, at, start + LINE_LIMIT - 1, table, row, namespace);
+    }
+    lines.endLine(end);
   };
 
   end(): void {
@@ -85,12 +93,4 @@ class ClearsCells {
     }
     return bytes;
   }
-}
-
-/** Who holds the socket, or why nobody does. */
-function ownerCell(table: DiagTable, row: Row, { owners }: ListedNamespace): string {
-  const inode = table.inode(row);
-  if (inode === 0) return table.kind(row);
-  const holders = owners?.get(inode);
-  return holders === undefined ? 'unknown' : ownerText(holders);
 }

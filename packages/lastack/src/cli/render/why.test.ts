@@ -99,7 +99,15 @@ describe('renderWhy', () => {
       expiresMs: 9_000,
       retries: 6,
       sendQueue: 1,
-      info: { ...info, retransmits: 6, rtoUs: 26_624_000, totalRto: 6, totalRtoRecoveries: 1, totalRtoTimeMs: 22_000 },
+      info: {
+        ...info,
+        retransmits: 6,
+        backoff: 6,
+        rtoUs: 26_624_000,
+        totalRto: 6,
+        totalRtoRecoveries: 1,
+        totalRtoTimeMs: 22_000,
+      },
     };
     expect(renderWhy(alone(socket), { width: 100, style: plain })).toMatchSnapshot();
   });

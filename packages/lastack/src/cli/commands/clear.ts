@@ -1,0 +1,312 @@
+import { networkInterfaces } from 'node:os';
+import {
+  type ClearTarget,
+  type FilterAst,
+  FilterError,
+  type Finding,
+  guardOf,
+  MEANS,
+  type MeansId,
+  type Note,
+  type PlannedStep,
+  parseFilter,
+  planSteps,
+  RULES,
+  renderFilterError,
+  requirements,
+} from '@lastack/core';
+import { readServices } from '@lastack/kernel';
+import type { Command } from 'commander';
+import { type Effects, Exit, UserError } from '../../effects.ts';
+import { applyContext } from '../../engine/apply_context.ts';
+import { clearSockets } from '../../engine/clear.ts';
+import { clearMinisockets, isMinisocketsOnly, matchMinisockets } from '../../engine/clear_minisockets.ts';
+import { diagnose } from '../../engine/diagnose.ts';
+import { checkCgroups } from '../../engine/filter_context.ts';
+import type { Scope } from '../../engine/namespaces.ts';
+import { closeNamespaces, type Observation, observe, openNamespaces } from '../../engine/observation.ts';
+import { type SelectedRows, selectRows, targetsFor } from '../../engine/select_rows.ts';
+import { sessionFacts } from '../../engine/session.ts';
+import { parseTarget, type Target } from '../../engine/target.ts';
+import { findMatches } from '../../engine/why_matches.ts';
+import type { Journal } from '../../journal/journal.ts';
+import { openJournal } from '../../journal/open.ts';
+import { recover } from '../../journal/recover.ts';
+import { findAbilities } from '../../remedies/abilities.ts';
+import { makeAbort } from '../../remedies/abort/mod.ts';
+import { REMEDIES } from '../../remedies/mod.ts';
+import { SIGNALS } from '../../remedies/signal/apply.ts';
+import { makeSignal } from '../../remedies/signal/mod.ts';
+import type { Guarded } from '../../report/outcome_json.ts';
+import { ClearReport } from '../render/clear_report.ts';
+import { MinisocketReport } from '../render/minisocket_report.ts';
+import { printable } from '../render/printable.ts';
+
+export interface ClearFlags {
+  method?: string;
+  dryRun?: boolean;
+  yes?: boolean;
+  max: string;
+  olderThan?: string;
+  allNetns?: boolean;
+  address?: string;
+  interface?: string;
+  established?: boolean;
+  listeners?: boolean;
+  signal: string;
+  silent?: boolean;
+  json?: boolean;
+}
+
+/** How long a FIN or a reset may take to show, before the next means is tried. */
+const PATIENCE_MS = 1000;
+
+export function clearCommand(program: Command, effects: Effects, done: (code: number) => void): void {
+  program
+    .command('clear')
+    .description('end connections by the gentlest means that works, and look again whether they are gone')
+    .argument('[filter-or-target...]', 'which sockets: the language of ls, or one connection as in why')
+    .option('--dry-run', 'show the plan and change nothing')
+    .option('--yes', 'do not ask')
+    .option('--method <means>', `use this means only: ${MEANS.join(', ')}`)
+    .option('--max <n>', 'refuse to touch more sockets than this', '1000')
+    .option('--older-than <duration>', 'only sockets that are certainly longer in their state, for example 5m')
+    .option('--all-netns', 'sockets of every network namespace that can be entered')
+    .option('--address <address>', 'everything bound to this local address')
+    .option('--interface <name>', 'everything bound to an address of this interface')
+    .option('--established', 'include connections that are open and may be in use')
+    .option('--listeners', 'include listeners: this ends services')
+    .option('--signal <name>', 'with --method signal: HUP, TERM or KILL', 'TERM')
+    .option('--silent', 'with --method abort: end the connection without a packet (TCP_REPAIR)')
+    .option('--json', 'one JSON document, schema lastack.outcome/1')
+    .action(async (words: string[], flags: ClearFlags) => done(await clear(effects, words, flags)));
+}
+
+async function clear(effects: Effects, words: string[], flags: ClearFlags): Promise<number> {
+  const remedies = remediesFor(flags);
+  const forced = readMethod(flags.method, remedies);
+  const limit = readLimit(flags.max);
+  const wanted = readWanted(effects, words, flags);
+  const wantsAll =
+    flags.allNetns || wanted.target || (wanted.filter && requirements(wanted.filter).namespaces.length > 0);
+  const scope: Scope = wantsAll ? 'all' : 'own';
+  if (isMinisocketsOnly(wanted.filter, forced)) return clearTimeWait(effects, wanted.filter, scope, limit, flags);
+  const observation = await observe(effects, scope);
+  const interruption = effects.interruptible();
+  try {
+    const findings = await diagnose(effects, observation, { rules: RULES, minimumIntervalMs: 0 });
+    const selected = await select(effects, observation, wanted, findings);
+    const { targets, guarded } = guard(effects, targetsFor(effects, observation, selected, findings), wanted, flags);
+    const report = new ClearReport(effects, flags, observation, guarded);
+    if (targets.length === 0) return report.nothing(guarded.length);
+    checkLimit(targets.length, limit);
+    const abilities = await findAbilities(effects, targets);
+    const steps = planSteps(targets, { abilities, means: remedies, forced });
+    if (flags.dryRun) return report.planned(steps);
+    if (!(await isConfirmed(effects, report, steps, flags))) return report.declined();
+    const journal = await journalReady(effects);
+    const context = applyContext(effects, observation, journal, interruption.signal, (count) => report.progress(count));
+    const results = await clearSockets(context, steps, {
+      abilities,
+      remedies,
+      forced,
+      escalate: true,
+      patienceMs: PATIENCE_MS,
+    });
+    return report.finished(steps, results, interruption.signal.aborted);
+  } finally {
+    interruption.release();
+    closeNamespaces(observation.namespaces);
+  }
+}
+
+/** What the user named: a filter, or one connection. */
+interface Wanted {
+  filter?: FilterAst;
+  target?: Target;
+}
+
+/** Options that choose between variants of one means. @throws UserError */
+function remediesFor({ signal, silent }: ClearFlags): typeof REMEDIES {
+  const name = SIGNALS.find((known) => known === signal.toUpperCase().replace(/^SIG/, ''));
+  if (!name) throw new UserError(`--signal ${printable(signal)}: not one of ${SIGNALS.join(', ')}`);
+  return { ...REMEDIES, signal: makeSignal({ signal: name }), abort: makeAbort({ silent: silent ?? false }) };
+}
+
+function readMethod(method: string | undefined, remedies: typeof REMEDIES): MeansId | undefined {
+  if (method === undefined) return undefined;
+  const known = MEANS.find((means) => means === method);
+  if (!known)
+    throw new UserError(`--method ${printable(method)}: there is no such means; there are ${MEANS.join(', ')}`);
+  if (!remedies[known]) throw new UserError(`--method ${known} is not built yet`, Exit.NOT_POSSIBLE);
+  return known;
+}
+
+function readLimit(text: string): number {
+  const limit = Number(text);
+  if (!Number.isInteger(limit) || limit < 1) throw new UserError(`--max ${printable(text)}: not a number of sockets`);
+  return limit;
+}
+
+/** One connection in the words of `why`, or a filter with what the flags add to it. @throws UserError */
+function readWanted(effects: Effects, words: string[], flags: ClearFlags): Wanted {
+  const restrictions: string[] = [];
+  if (flags.olderThan) restrictions.push(`age >= ${flags.olderThan}`);
+  if (flags.address) restrictions.push(`src ${bracketed(flags.address)}`);
+  if (flags.interface) restrictions.push(interfaceFilter(flags.interface));
+  if (words.length === 0 && !flags.address && !flags.interface) {
+    throw new UserError(
+      'clear what? name sockets by a filter (state close-wait dport = :8080), a connection, --address or --interface',
+    );
+  }
+  if (looksLikeTarget(words) && restrictions.length === 0) return { target: parseTarget(words) };
+  const { states, expression } = splitStates(words);
+  const parts = [...(expression ? [`( ${expression} )`] : []), ...restrictions];
+  return { filter: readFilter(effects, [...states, parts.join(' and ')].join(' ')) };
+}
+
+/** `cookie:…`, `pid:… fd:…`, `A:p-B:p`: what no filter can begin with. */
+function looksLikeTarget(words: readonly string[]): boolean {
+  const text = words.join(' ');
+  return /^(cookie|sk|pid):/i.test(text) || /^\[?[0-9a-f.:]+\]?:\d+\s*(-|->|→)\s*\[?[0-9a-f.:]+\]?:\d+$/i.test(text);
+}
+
+/** State clauses come first in this language, so restrictions are joined to what follows them. */
+function splitStates(words: readonly string[]): { states: string[]; expression: string } {
+  const all = words.join(' ').trim().split(/\s+/).filter(Boolean);
+  let end = 0;
+  while (end + 1 < all.length && /^(state|exclude|excl)$/i.test(all[end])) end += 2;
+  return { states: all.slice(0, end), expression: all.slice(end).join(' ') };
+}
+
+function bracketed(address: string): string {
+  return address.includes(':') && !address.startsWith('[') ? `[${address}]` : address;
+}
+
+function interfaceFilter(name: string): string {
+  const addresses = networkInterfaces()[name];
+  if (!addresses) {
+    const known = Object.keys(networkInterfaces()).join(', ');
+    throw new UserError(
+      `--interface ${printable(name)}: no interface of that name has an address here; there are ${known}`,
+    );
+  }
+  return `( ${addresses.map(({ address }) => `src ${bracketed(address)}`).join(' or ')} )`;
+}
+
+function readFilter(effects: Effects, text: string): FilterAst {
+  try {
+    const filter = parseFilter(text, { services: readServices() });
+    checkCgroups(effects, filter);
+    for (const note of filter.notes) effects.stderr.write(`lastack: ${note}\n`);
+    return filter;
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    throw new UserError(renderFilterError(error, effects.stderr.columns));
+  }
+}
+
+async function select(
+  effects: Effects,
+  observation: Observation,
+  { filter, target }: Wanted,
+  findings: readonly Finding[],
+): Promise<SelectedRows> {
+  if (filter) return selectRows(effects, observation, filter, findings);
+  const matches = target ? findMatches(effects, observation, target) : [];
+  if (matches.length > 1) {
+    throw new UserError(
+      `${matches.length} connections match; name one by its two ends or its cookie (lastack why lists them), or use a filter`,
+    );
+  }
+  return new Map(matches.map(({ here }) => [here.namespace, [here.row]]));
+}
+
+function guard(
+  effects: Effects,
+  targets: readonly ClearTarget[],
+  { target }: Wanted,
+  flags: ClearFlags,
+): { targets: ClearTarget[]; guarded: Guarded[] } {
+  const facts = {
+    ...sessionFacts(effects),
+    allowEstablished: flags.established ?? false,
+    allowListeners: flags.listeners ?? false,
+    namedSingly: target !== undefined && targets.length === 1,
+  };
+  const allowed: ClearTarget[] = [];
+  const guarded: Guarded[] = [];
+  for (const each of targets) {
+    const because = guardOf(each, facts);
+    if (because === undefined) allowed.push(each);
+    else guarded.push({ target: each, because });
+  }
+  return { targets: allowed, guarded };
+}
+
+function checkLimit(count: number, limit: number): void {
+  if (count <= limit) return;
+  throw new UserError(
+    `${count} sockets match, more than --max ${limit} allows; narrow the filter or give --max ${count}`,
+  );
+}
+
+/** Shows the plan, and asks when it concerns more than one socket; a script has to say `--yes`. */
+async function isConfirmed(
+  effects: Effects,
+  report: ClearReport,
+  steps: readonly PlannedStep[],
+  flags: ClearFlags,
+): Promise<boolean> {
+  const doable = steps.filter(({ means }) => means !== undefined).length;
+  if (flags.yes || doable === 0) return true;
+  if (effects.isInteractive) report.showPlan(steps);
+  return (effects.isInteractive && steps.length === 1) || isAgreed(effects, doable);
+}
+
+async function isAgreed(effects: Effects, count: number): Promise<boolean> {
+  const sockets = `${count} ${count === 1 ? 'socket' : 'sockets'}`;
+  if (effects.isInteractive) return effects.ask(`clear ${sockets}? [y/N] `);
+  throw new UserError(
+    `${sockets} would be cleared; say --yes to do it without a terminal, or --dry-run to see the plan`,
+  );
+}
+
+/** The journal, after what earlier runs left half done was completed or reported. */
+async function journalReady(effects: Effects): Promise<Journal> {
+  const journal = openJournal(effects);
+  for (const { text } of await recover(effects, journal)) effects.stderr.write(`lastack: an earlier run: ${text}\n`);
+  return journal;
+}
+
+/** TIME_WAIT by the hundred thousand: no owners to guard, nothing to lose, no object per socket. */
+async function clearTimeWait(
+  effects: Effects,
+  filter: FilterAst,
+  scope: Scope,
+  limit: number,
+  flags: ClearFlags,
+): Promise<number> {
+  const notes: Note[] = [];
+  const report = new MinisocketReport(effects, flags, notes);
+  const opened = openNamespaces(effects, scope, notes);
+  const interruption = effects.interruptible();
+  try {
+    const matches = await matchMinisockets(effects, opened, filter, notes);
+    const count = matches.reduce((sum, { table }) => sum + table.count, 0);
+    if (count === 0) return report.nothing();
+    checkLimit(count, limit);
+    const refusal = (await findAbilities(effects, [])).refusals.destroy;
+    if (refusal) return report.refused(matches, refusal);
+    if (flags.dryRun) return report.planned(matches);
+    if (!flags.yes && !(await isAgreed(effects, count))) return report.declined();
+    const journal = await journalReady(effects);
+    const results = await clearMinisockets(matches, journal, interruption.signal, (done) =>
+      report.progress(done, count),
+    );
+    return report.finished(results, interruption.signal.aborted);
+  } finally {
+    interruption.release();
+    closeNamespaces(opened);
+  }
+}

@@ -1,0 +1,44 @@
+import type { Effects } from '../../effects.ts';
+import { inside } from '../../engine/namespaces.ts';
+import type { Journal } from '../../journal/journal.ts';
+import { blockText } from './block.ts';
+import { takeOutOfForce } from './in_force.ts';
+import type { ListedBlock } from './listed.ts';
+import { nftOf } from './nft_program.ts';
+import { forgetPermanent } from './permanent.ts';
+
+/** Removes listed blocks, from the kernel and from the file. @throws KernelError, UserError, file system errors */
+export function removeBlocks(
+  effects: Effects,
+  journal: Journal,
+  blocks: readonly ListedBlock[],
+  etcRoot: string,
+): void {
+  const nft = nftOf(effects);
+  for (const namespace of new Set(blocks.map((block) => block.namespace))) {
+    const mine = blocks.filter((block) => block.namespace === namespace);
+    const more = mine.length === 1 ? '' : ` and ${mine.length - 1} more`;
+    const summary = `remove the block of ${blockText(mine[0])}${more} in ${namespace.label}`;
+    const removed = mine.map(({ verdict, local, remote, leftMs, permanent }) => ({
+      verdict,
+      local,
+      remote,
+      leftMs,
+      permanent,
+    }));
+    const data = { namespace: { inode: namespace.inode, label: namespace.label }, removed };
+    const id = journal.begin({ action: 'unblock', summary, data });
+    let outcome = 'failed';
+    try {
+      const permanent = mine.filter((block) => block.permanent);
+      if (permanent.length > 0) forgetPermanent(etcRoot, permanent);
+      const done = inside<true>(effects, namespace, [], () => {
+        takeOutOfForce(nft, mine);
+        return true;
+      });
+      outcome = done ? 'removed' : 'failed: the namespace cannot be entered';
+    } finally {
+      journal.end(id, { action: 'unblock', summary: `${summary}: ${outcome}` });
+    }
+  }
+}
