@@ -25,6 +25,7 @@ const MAY_USE_FILES_OR_PROGRAMS: readonly string[] = [
   'packages/lastack/src/main.ts', // writes to the standard streams
   'packages/lastack/src/engine/filter_context.ts', // inode number of a cgroup's directory
   'packages/lastack/src/journal/', // what lastack changed, kept on disk
+  'packages/lastack/src/remedies/', // means of clearing: they act on the host
   'packages/lastack/src/lab/run_scenario.ts', // runs the user's command in the lab
 ];
 
