@@ -32,6 +32,9 @@ export interface SocketTable {
   /** The address in network byte order, 4 or 16 bytes; a view, not a copy. */
   localAddressBytes(row: Row): Uint8Array;
   remoteAddressBytes(row: Row): Uint8Array;
+  /** Hash of local address, remote address and remote port: what connections that compete for local ports share. */
+  destinationHash(row: Row): number;
+  isSameDestination(row: Row, other: Row): boolean;
   interfaceIndex(row: Row): number;
   uid(row: Row): number;
   inode(row: Row): number;

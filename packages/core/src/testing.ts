@@ -74,6 +74,11 @@ export function tableOf(sockets: readonly SocketSpec[]): SocketTable {
     remoteAddress,
     localAddressBytes: (row) => addressBytes(localAddress(row)),
     remoteAddressBytes: (row) => addressBytes(remoteAddress(row)),
+    destinationHash: (row) => at(row).remotePort ?? 40_000 + row,
+    isSameDestination: (row, other) =>
+      localAddress(row) === localAddress(other) &&
+      remoteAddress(row) === remoteAddress(other) &&
+      (at(row).remotePort ?? 40_000 + row) === (at(other).remotePort ?? 40_000 + other),
     interfaceIndex: (row) => at(row).interfaceIndex ?? 0,
     uid: (row) => at(row).uid ?? 0,
     inode,

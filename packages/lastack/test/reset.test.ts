@@ -6,6 +6,7 @@ import { bundleActor } from '../../lab/test/actor-file.ts';
 import { reset } from '../src/remedies/reset/mod.ts';
 import { spoofedSyn, wireEnd } from '../src/remedies/reset/packets.ts';
 import { contextOf, libc, type TestContext, targetsOf } from './clear_means/world.ts';
+import { eventually } from './support/eventually.ts';
 import { Pool } from './support/pool.ts';
 import { missingNamespaces } from './support/privileged.ts';
 import { pairKey } from './support/same_socket.ts';
@@ -164,7 +165,10 @@ function withTimeWait(family: 4 | 6, body: Body): Promise<void> {
     await world.client.call('close', { fds: all.map(({ clientFd }) => clientFd) });
     await world.server.call('close', { fds: all.map(({ serverFd }) => serverFd) });
     const pairs = clientSide(world, all);
-    await expect.poll(async () => statesOf(world, pairs)).toEqual(['TIME_WAIT', 'TIME_WAIT', 'TIME_WAIT']);
+    await eventually(
+      () => statesOf(world, pairs),
+      (states) => states.every((state) => state === 'TIME_WAIT'),
+    );
     await withContext(lab, (context) => body(context, world, pairs));
   });
 }

@@ -5,6 +5,7 @@ import { type Connection, clientSide, connections } from '../../lab/src/connecti
 import { bundleActor } from '../../lab/test/actor-file.ts';
 import { type PathReset, resetPath } from '../src/remedies/reset-path/mod.ts';
 import { contextOf } from './clear_means/world.ts';
+import { eventually } from './support/eventually.ts';
 import { Pool } from './support/pool.ts';
 import { missingNamespaces } from './support/privileged.ts';
 import { pairKey } from './support/same_socket.ts';
@@ -87,7 +88,10 @@ describe.skipIf(because)('reset-path on a router', () => {
     it('resets a half-closed connection', { timeout: LIMIT_MS }, () =>
       withScene(family, async ({ client, server, pairs, connections: [first], resetFirst }) => {
         await client.call('shutdown', { fd: first.clientFd, how: 'write' });
-        await expect.poll(() => states(client, pairs)).toEqual(['FIN_WAIT2', 'ESTABLISHED']);
+        await eventually(
+          () => states(client, pairs),
+          ([state]) => state === 'FIN_WAIT2',
+        );
         expect(stateOf(await resetFirst())).toEqual(['reset', 'reset']);
         expect(await states(client, pairs)).toEqual([undefined, 'ESTABLISHED']);
         expect(await states(server, pairs.map(mirrored))).toEqual([undefined, 'ESTABLISHED']);
@@ -188,8 +192,7 @@ async function portTo(client: Actor, address: string, to: EndpointAddress): Prom
     remote.port === to.port && state === 1;
   const family = address.includes(':') ? 6 : 4;
   const find = async () => (await client.call('sockets', { family })).find(isOpen)?.local.port;
-  await expect.poll(find).toBeDefined();
-  return { address, port: (await find()) as number };
+  return { address, port: (await eventually(find, (port) => port !== undefined)) as number };
 }
 
 async function dropInput(actor: Actor, match: string): Promise<void> {

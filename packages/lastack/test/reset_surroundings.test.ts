@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClearTarget, TcpState, targetOf } from '@lastack/core';
 import { type Actor, ip, Lab, pair, routed } from '@lastack/lab';
 import { describe, expect, it } from 'vitest';
@@ -10,13 +13,23 @@ import { missingNamespaces } from './support/privileged.ts';
 import { ss } from './support/ss.ts';
 
 const LIMIT_MS = 60_000;
+const PROBED_IN_VAIN_MS = 2_000;
 
-/** What a careful administrator's firewall lets through, in and out: known connections, and new ones to the service. */
-const STRICT = `table inet t {
-  chain i { type filter hook input priority 0; policy drop;
-    ct state invalid drop; ct state established accept; iif lo ct state new drop; tcp dport 8080 accept;
-    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept; }
-  chain o { type filter hook output priority 0; ct state invalid drop; } }`;
+/** What a careful administrator's firewall lets in: known connections, and new ones to the service. */
+const STRICT = `
+table inet t {
+  chain i {
+    type filter hook input priority 0; policy drop;
+    iif lo accept
+    ct state invalid drop
+    ct state established accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+    tcp dport 8080 ct state new accept
+  }
+}
+`;
+/** Nothing leaves that connection tracking finds out of order: that includes what is spoofed. */
+const FORBIDDING = 'table inet u { chain o { type filter hook output priority 0; ct state invalid drop; }; }';
 
 async function withLab(body: (lab: Lab, context: TestContext) => Promise<void>): Promise<void> {
   const lab = new Lab({ actorFile: await bundleActor() });
@@ -43,7 +56,7 @@ async function openTargets(actor: Actor): Promise<ClearTarget[]> {
 
 async function beStrict(actors: readonly Actor[]): Promise<void> {
   for (const actor of actors) {
-    expect(await actor.run('nft', [STRICT.replaceAll('\n', ' ')])).toMatchObject({ code: 0 });
+    expect(await actor.run('nft', ['-f', '-'], STRICT)).toMatchObject({ code: 0 });
     await actor.call('setSysctl', { values: { 'ipv4/conf/all/rp_filter': 1 } });
   }
 }
@@ -62,28 +75,78 @@ describe.skipIf(missingNamespaces()).each([4, 6] as const)('surroundings, IPv%i'
     }),
   );
 
-  it('resets both ends on the path although strict firewalls stand before them', { timeout: LIMIT_MS }, () =>
+  it('says so where a firewall lets nothing spoofed out', { timeout: LIMIT_MS }, () =>
+    withLab(async (lab, context) => {
+      const { client, ...world } = await pair(lab, family);
+      await beStrict([client]);
+      expect(await client.run('nft', [FORBIDDING])).toMatchObject({ code: 0 });
+      await connections({ client, ...world }, 1);
+      const [attempt] = await reset.apply(context, await openTargets(client));
+      expect(attempt).toMatchObject({ outcome: 'not-permitted', todo: expect.stringContaining('firewall') });
+      expect((await ss(client)).size).toBe(1);
+    }),
+  );
+
+  it('on the path, learns from live packets what firewalls before the ends hide', { timeout: LIMIT_MS }, () =>
     withLab(async (lab, context) => {
       const world = await routed(lab, family);
       await beStrict([world.client, world.server]);
-      const [first] = clientSide(world, await connections(world, 2));
+      const all = await connections(world, 2);
+      const [first] = clientSide(world, all);
       const router = lab.actors.find(({ name }) => name === 'lab-router') as Actor;
       const path = { a: first.local, b: first.remote, namespaceInode: router.netnsInode };
-      const result = await resetPath(context.effects, path, { ...context, waitMs: 1_000 });
-      console.log(JSON.stringify(result), (await ss(world.client)).size, (await ss(world.server)).size);
+      const resetting = resetPath(context.effects, path, { ...context, waitMs: 10_000 });
+      await sleep(PROBED_IN_VAIN_MS);
+      // Whichever end was reset already cannot send.
+      await world.server.call('send', { fd: all[0].serverFd, bytes: 1 }).catch(() => 0);
+      await world.client.call('send', { fd: all[0].clientFd, bytes: 1 }).catch(() => 0);
+      const { outcome, ends } = await resetting;
+      expect(outcome).toBe('cleared');
+      for (const { state } of ends) expect(['reset', 'went-silent']).toContain(state);
+      expect([(await ss(world.client)).size, (await ss(world.server)).size]).toEqual([1, 1]);
     }),
   );
 });
 
-/** Prints a line when its connections stand; ends with its input. */
+it.skipIf(missingNamespaces())(
+  'resets sockets that are bound to an interface or have link-local addresses',
+  { timeout: LIMIT_MS },
+  () =>
+    withLab(async (lab, context) => {
+      const { client, server } = await pair(lab, 6);
+      for (const [actor, last] of [
+        [client, 1],
+        [server, 2],
+      ] as const) {
+        await ip(actor, [`address add fe80::${last}/64 dev lab0 nodad`, `address add 10.77.9.${last}/24 dev lab0`]);
+      }
+      await server.call('listen', { at: { address: '::', port: 8_099 }, backlog: 9 });
+      const [program, ...args] = client.enter(['python3', '-c', CONNECT]);
+      const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+      const gone = once(child, 'exit');
+      try {
+        await once(child.stdout, 'data');
+        const targets = await openTargets(client);
+        expect(targets.map(({ local }) => local.address).sort()).toEqual(['::ffff:10.77.9.1', 'fd77::1', 'fe80::1']);
+        expect(targets.filter(({ interfaceIndex }) => interfaceIndex > 0)).toHaveLength(2);
+        expect(await reset.apply(context, targets)).toEqual(targets.map(() => ({ outcome: 'applied' })));
+        expect((await ss(client)).size).toBe(0);
+      } finally {
+        child.stdin.end();
+        await gone;
+      }
+    }),
+);
+
+/** Prints a word when its connections stand; ends with its input. */
 const CONNECT = `
 import socket, sys
-def connect(address, device=None):
+def connect(host, device=None):
     end = socket.socket(socket.AF_INET6)
     if device: end.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
-    end.connect(socket.getaddrinfo(*address)[0][4])
+    end.connect(socket.getaddrinfo(host, 8099, socket.AF_INET6, socket.SOCK_STREAM)[0][4])
     return end
-ends = [connect(('fe80::1%lab0', 8099)), connect(('fd77::2', 8099), b'lab0'), connect(('::ffff:10.77.9.2', 8099))]
-open(sys.argv[1], 'w').write('done')
+ends = [connect('fe80::2%lab0'), connect('fd77::2', b'lab0'), connect('::ffff:10.77.9.2')]
+print('connected', flush=True)
 sys.stdin.read()
 `;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TcpState } from '@lastack/core';
 import type { Actor } from '../actor-process.ts';
-import { clientSide, connections, finish, serverSide } from '../connection.ts';
+import { clientSide, connections, finish, SERVICE_PORT, serverSide } from '../connection.ts';
 import { LabError } from '../error.ts';
 import type { Lab } from '../lab.ts';
 import { BOTH_FAMILIES, type Scenario } from '../scenario.ts';
@@ -21,7 +21,6 @@ table inet lab {
 }
 `;
 
-const BYSTANDER_PORT = 8081;
 const FORGET_SECONDS = 1;
 /** After this an entry of FORGET_SECONDS has certainly run out. */
 const FORGOTTEN_MS = 2_500;
@@ -34,16 +33,20 @@ interface GuardedWorld {
   router: Actor;
 }
 
-/** Client, firewall, server, and a connection beside those meant that is in use all the time. */
+/** Client, firewall, server. */
 async function guarded(lab: Lab, family: 4 | 6): Promise<GuardedWorld> {
   const world = await routed(lab, family);
   const router = lab.actors.find(({ name }) => name === 'lab-router');
   if (!router) throw new LabError('cannot build the lab: there is no router');
   await nft(router, SYN_FIRST);
-  const to = { address: world.serverAddress, port: BYSTANDER_PORT };
-  await world.server.call('serve', { at: to, replyAfterMs: 0 });
-  await world.client.call('churn', { to, perSecond: 0, halfClosePerSecond: 0, keepOpen: 1 });
   return { world, router };
+}
+
+/** A connection of the same service that is in use all the time: the firewall remembers it. */
+async function bystander({ server, client, serverAddress }: World): Promise<void> {
+  const to = { address: serverAddress, port: SERVICE_PORT };
+  await server.call('serve', { at: to, replyAfterMs: 0 });
+  await client.call('churn', { to, perSecond: 0, halfClosePerSecond: 0, keepOpen: 1 });
 }
 
 async function nft(router: Actor, rules: string): Promise<void> {
@@ -69,6 +72,7 @@ function missing(ending: Ending): Scenario {
       const all = await connections(world, count);
       await sleep(FORGOTTEN_MS);
       await router.call('setSysctl', { values: { [established]: usual } });
+      await bystander(world);
       const sockets = clientSide(world, all);
       const clientFds = all.map(({ clientFd }) => clientFd);
       await finish(world.client, clientFds, HOW[ending]);
@@ -95,6 +99,7 @@ const expiresFirst: Scenario = {
     const closeWait = 'netfilter/nf_conntrack_tcp_timeout_close_wait';
     await router.call('setSysctl', { values: { [closeWait]: HALF_CLOSE_SECONDS } });
     const all = await connections(world, count);
+    await bystander(world);
     const clientFds = all.map(({ clientFd }) => clientFd);
     await finish(world.client, clientFds, 'shutdown');
     const sockets = serverSide(world, all);

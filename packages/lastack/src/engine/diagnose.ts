@@ -9,11 +9,13 @@ import {
   type Rule,
   type RuleContext,
   TcpState,
+  TimerCode,
 } from '@lastack/core';
 import { fetchInfo, KernelError } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
 import { fetchConntrack } from './conntrack.ts';
 import { type Observation, type ObservedNamespace, readCountersAgain } from './observation.ts';
+import { searchMeanwhile } from './owner_search.ts';
 import { findPeers } from './pairs.ts';
 import { fetchActivity, fetchOptions, fetchOwners, fetchPaths } from './second_pass.ts';
 
@@ -70,27 +72,31 @@ function selectCandidates(namespaces: readonly ObservedNamespace[], rules: reado
   return candidates;
 }
 
-/** A set of rows of each namespace, as one byte a row: a hundred thousand of them are normal here. */
+/** A set of rows of each namespace: a hundred thousand of them are normal here. */
 class RowSets {
-  readonly #marks = new Map<ObservedNamespace, Uint8Array>();
+  readonly #sets = new Map<ObservedNamespace, { marks: Uint8Array; rows: Row[] }>();
 
   add(namespace: ObservedNamespace, rows: readonly Row[]): void {
     if (rows.length === 0) return;
-    let marks = this.#marks.get(namespace);
-    if (!marks) {
-      marks = new Uint8Array(namespace.table.count);
-      this.#marks.set(namespace, marks);
+    let set = this.#sets.get(namespace);
+    if (!set) {
+      set = { marks: new Uint8Array(namespace.table.count), rows: [] };
+      this.#sets.set(namespace, set);
     }
-    for (const row of rows) marks[row] = 1;
+    for (const row of rows) {
+      if (set.marks[row] === 1) continue;
+      set.marks[row] = 1;
+      set.rows.push(row);
+    }
   }
 
   /** In row order. */
   rows(keep: (namespace: ObservedNamespace, row: Row) => boolean = () => true): Map<ObservedNamespace, Row[]> {
     const lists = new Map<ObservedNamespace, Row[]>();
-    for (const [namespace, marks] of this.#marks) {
-      const list: Row[] = [];
-      for (let row = 0; row < marks.length; row++) if (marks[row] === 1 && keep(namespace, row)) list.push(row);
-      lists.set(namespace, list);
+    for (const [namespace, { rows }] of this.#sets) {
+      const kept = rows.filter((row) => keep(namespace, row));
+      // Sorted as numbers by themselves, which is many times faster than with a comparison.
+      lists.set(namespace, Array.from(Uint32Array.from(kept).sort()));
     }
     return lists;
   }
@@ -123,10 +129,12 @@ function rowsForInfo(candidates: Candidates): Map<ObservedNamespace, Row[]> {
 }
 
 async function fetchNeeds(effects: Effects, observation: Observation, candidates: Candidates): Promise<void> {
+  const owned = rowsNeeding('owners', candidates);
+  const search = owned.size > 0 ? observation.ownerSearch : undefined;
   for (const [namespace, rows] of rowsForInfo(candidates)) {
     if (rows.length === 0) continue;
     try {
-      const incomplete = await fetchInfo(namespace.diag, namespace.table, rows);
+      const incomplete = await searchMeanwhile(search, fetchInfo(namespace.diag, namespace.table, rows));
       if (incomplete) {
         observation.notes.push({ what: `TCP_INFO in ${namespace.label}`, because: incomplete, incomplete: false });
       }
@@ -139,7 +147,6 @@ async function fetchNeeds(effects: Effects, observation: Observation, candidates
       });
     }
   }
-  const owned = rowsNeeding('owners', candidates);
   fetchOwners(effects, observation, owned);
   fetchActivity(effects, observation, rowsNeeding('activity', candidates));
   fetchOptions(effects, observation, rowsNeeding('options', candidates));
@@ -149,14 +156,34 @@ async function fetchNeeds(effects: Effects, observation: Observation, candidates
 
 function ruleContext(observation: Observation, candidates: Candidates): RuleContext {
   const paired = new RowSets();
-  for (const rowsOf of candidates.values()) for (const [namespace, rows] of rowsOf) paired.add(namespace, rows);
-  // TIME_WAIT sockets are candidates in masses, and their other ends have gone.
+  for (const [rule, rowsOf] of candidates) {
+    // TIME_WAIT sockets are candidates in masses, and their other ends have gone.
+    if (rule.states.every((state) => state === TcpState.TIME_WAIT)) continue;
+    for (const [namespace, rows] of rowsOf) paired.add(namespace, rows);
+  }
   const interesting = paired.rows(({ table }, row) => table.state(row) !== TcpState.TIME_WAIT);
   return {
     snapshot: observation,
     peerOf: findPeers(observation.namespaces, interesting),
-    forecast: ({ namespace, row }): Forecast => forecastSocket(forecastInputOf(observation, namespace, row)),
+    forecast: forecaster(observation),
     memo: createMemo(),
+  };
+}
+
+/** Without a timer the forecast follows from state and kind alone, and is made once for ten thousand sockets. */
+function forecaster(observation: Observation): RuleContext['forecast'] {
+  const untimed = new Map<string, Forecast>();
+  return ({ namespace, row }) => {
+    const { table } = namespace;
+    const make = () => forecastSocket(forecastInputOf(observation, namespace, row));
+    if (table.timer(row) !== TimerCode.NONE) return make();
+    const key = `${table.state(row)} ${table.kind(row)}`;
+    let forecast = untimed.get(key);
+    if (!forecast) {
+      forecast = make();
+      untimed.set(key, forecast);
+    }
+    return forecast;
   };
 }
 

@@ -43,6 +43,9 @@ export function findPeers(
   return (ref) => wanted.peerOf(ref);
 }
 
+const NONE = -1;
+const SEVERAL = -2;
+
 /** Sockets whose other end is looked for: a hash table by what their other end's own hash must be. */
 class WantedEnds {
   readonly #namespaces: ObservedNamespace[] = [];
@@ -54,12 +57,19 @@ class WantedEnds {
   readonly #portPairs = new Uint8Array(65_536);
   /** Whether a socket in this state can be the other end of some wanted one: mostly not TIME_WAIT, of which most are. */
   readonly #states = new Uint8Array(16);
-  readonly #peers = new Map<ObservedNamespace, Map<number, SocketRef | 'several'>>();
+  /** The entry of a row, by namespace; -1 where it has none. */
+  readonly #entries = new Map<ObservedNamespace, Int32Array>();
+  /** What was found for each entry: a row of the namespace beside it, NONE or SEVERAL. */
+  readonly #peerRows: Int32Array;
+  readonly #peerNamespaces: ObservedNamespace[] = [];
 
   constructor(rowsOf: ReadonlyMap<ObservedNamespace, readonly number[]>) {
     for (const [namespace, rows] of rowsOf) {
+      const entries = new Int32Array(namespace.table.count).fill(-1);
+      this.#entries.set(namespace, entries);
       for (const row of rows) {
         if (SINGLE_STATES.has(namespace.table.state(row))) continue;
+        entries[row] = this.#rows.length;
         this.#namespaces.push(namespace);
         this.#rows.push(row);
       }
@@ -67,6 +77,7 @@ class WantedEnds {
     const slots = 2 ** Math.ceil(Math.log2(this.#rows.length * 2 + 2));
     this.#first = new Int32Array(slots).fill(-1);
     this.#next = new Int32Array(this.#rows.length);
+    this.#peerRows = new Int32Array(this.#rows.length).fill(NONE);
     this.#rows.forEach((row, entry) => {
       const { table } = this.#namespaces[entry];
       const slot = table.endpointHash(row, true) & (slots - 1);
@@ -96,16 +107,13 @@ class WantedEnds {
     const { table } = namespace;
     if (FITS[(wanted.table.state(wantedRow) << 4) | table.state(row)] === 0) return;
     if (!table.isMirrorOf(row, wanted.table, wantedRow)) return;
-    let ofNamespace = this.#peers.get(wanted);
-    if (!ofNamespace) {
-      ofNamespace = new Map();
-      this.#peers.set(wanted, ofNamespace);
-    }
-    ofNamespace.set(wantedRow, ofNamespace.has(wantedRow) ? 'several' : { namespace, row });
+    this.#peerNamespaces[entry] = namespace;
+    this.#peerRows[entry] = this.#peerRows[entry] === NONE ? row : SEVERAL;
   }
 
   peerOf({ namespace, row }: SocketRef): SocketRef | undefined {
-    const peer = this.#peers.get(namespace as ObservedNamespace)?.get(row);
-    return peer === 'several' ? undefined : peer;
+    const entry = this.#entries.get(namespace as ObservedNamespace)?.[row] ?? -1;
+    const peer = entry < 0 ? NONE : this.#peerRows[entry];
+    return peer < 0 ? undefined : { namespace: this.#peerNamespaces[entry], row: peer };
   }
 }

@@ -64,13 +64,18 @@ export function fetchActivity(effects: Effects, observation: Observation, rowsOf
 }
 
 /** Options that only the socket itself tells (TCP_USER_TIMEOUT, keepalive), where its owner may be asked. */
-export function fetchOptions(effects: Effects, observation: Observation, rowsOf: RowsOf): void {
+export function fetchOptions(
+  effects: Effects,
+  observation: Observation,
+  rowsOf: RowsOf,
+  which: 'with timer' | 'all' = 'with timer',
+): void {
   const refusals = new Set<string>();
   let asked = 0;
   for (const [{ table, options }, rows] of rowsOf) {
     for (const row of rows) {
       // Without a timer no option can end the socket.
-      if (table.timer(row) === TimerCode.NONE) continue;
+      if (which === 'with timer' && table.timer(row) === TimerCode.NONE) continue;
       const [owner] = observation.owners.get(table.inode(row)) ?? [];
       if (owner === undefined || options.has(table.cookie(row))) continue;
       if (++asked > MAX_OPTIONS) break;

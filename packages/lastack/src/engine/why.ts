@@ -76,7 +76,8 @@ async function fetchAll(effects: Effects, observation: Observation, ends: readon
   for (const [namespace, rows] of rowsOf) await fetchMissingInfo(observation, namespace, rows);
   fetchOwners(effects, observation, rowsOf);
   fetchActivity(effects, observation, rowsOf);
-  fetchOptions(effects, observation, rowsOf);
+  // All that is known is shown of this one connection, also what cannot matter now.
+  fetchOptions(effects, observation, rowsOf, 'all');
   await fetchPaths(effects, observation, rowsOf);
 }
 

@@ -11,7 +11,21 @@ interface Watch {
   fds: Set<number>;
 }
 
-function descriptorsOf(group: Group, namespace: NamespaceSnapshot, context: RuleContext): Watch[] {
+function descriptorsOf(group: Group, namespace: NamespaceSnapshot, context: RuleContext): readonly Watch[] {
+  const known = context.memo(namespace, newWatches);
+  let watches = known.get(group);
+  if (!watches) {
+    watches = gatherDescriptors(group, namespace, context);
+    known.set(group, watches);
+  }
+  return watches;
+}
+
+function newWatches(): Map<Group, readonly Watch[]> {
+  return new Map();
+}
+
+function gatherDescriptors(group: Group, namespace: NamespaceSnapshot, context: RuleContext): Watch[] {
   const watches = new Map<number, Watch>();
   for (const row of group.rows) {
     for (const owner of ownersOf(row, namespace, context)) {

@@ -8,8 +8,19 @@ import { thousands } from './words.ts';
 /** Bounds on the time in its state, for each row of a group; worked out once. */
 export type Ages = readonly (AgeBounds | undefined)[];
 
+/** Several rules, and each more than once, ask for the ages of the same ten thousand sockets. */
 export function ageOf(namespace: NamespaceSnapshot, row: Row, context: RuleContext): AgeBounds | undefined {
-  return ageBounds(forecastInputOf(context.snapshot, namespace, row));
+  const known = context.memo(namespace, newAges);
+  let age = known.get(row);
+  if (age === undefined && !known.has(row)) {
+    age = ageBounds(forecastInputOf(context.snapshot, namespace, row));
+    known.set(row, age);
+  }
+  return age;
+}
+
+function newAges(): Map<Row, AgeBounds | undefined> {
+  return new Map();
 }
 
 export function agesOf(namespace: NamespaceSnapshot, rows: readonly Row[], context: RuleContext): Ages {

@@ -36,7 +36,10 @@ interface Open {
   rows: Row[];
 }
 
-/** Ten thousand leaks of one program are one group. Order: as first met. */
+/** Groups that differ in nothing but their service; services are shared objects, so that no text is compared. */
+type Kin = Map<Service, Open>;
+
+/** Ten thousand leaks of one program are one group. Order: as first met, what has the same holder together. */
 export function groupRows(
   namespace: NamespaceSnapshot,
   rows: readonly Row[],
@@ -45,23 +48,28 @@ export function groupRows(
 ): Group[] {
   const { table } = namespace;
   const serviceOf = servicesOf(namespace, context.memo(namespace, listenerIndex));
-  const open = new Map<string, Open>();
+  const families = new Map<string, Kin>();
   for (const row of rows) {
     const held = options.ignoreHolder ? NOBODY : heldBy(context.snapshot, namespace, options.heldThrough?.(row) ?? row);
     const service = serviceOf(row);
     const variant = options.variant?.(row) ?? '';
     const state = table.state(row);
-    const key = `${held.key}|${service.key}|${state}|${variant}`;
-    let group = open.get(key);
+    const key = `${held.key}|${state}|${variant}`;
+    let kin = families.get(key);
+    if (!kin) {
+      kin = new Map();
+      families.set(key, kin);
+    }
+    let group = kin.get(service);
     if (!group) {
       const holder = new HolderGathering(held.key, held.unheldLabel);
       group = { state, service, variant, holder, services: 1, rows: [] };
-      open.set(key, group);
+      kin.set(service, group);
     }
     group.rows.push(row);
     group.holder.add(held.owners);
   }
-  return joinClients([...open.values()]).map(({ holder, ...group }) => ({
+  return [...families.values()].flatMap(joinClients).map(({ holder, ...group }) => ({
     state: group.state,
     service: group.service,
     variant: group.variant,
@@ -71,55 +79,44 @@ export function groupRows(
 }
 
 /** A crawler speaks to ten thousand services: joined by remote port, and when those are many too, as one. */
-function joinClients(groups: readonly Open[]): Open[] {
-  const byPort = join(
-    groups,
-    ({ service }) => `${service.port}`,
-    (count, { service }) => ({
+function joinClients(kin: Kin): Open[] {
+  const groups = [...kin.values()];
+  const clients = groups.filter(({ service }) => service.role === 'client');
+  if (clients.length <= CLIENT_SERVICES) return groups;
+  const byPort = new Map<number, Open[]>();
+  for (const group of clients) {
+    const ofPort = byPort.get(group.service.port);
+    if (ofPort) ofPort.push(group);
+    else byPort.set(group.service.port, [group]);
+  }
+  const joined = [...byPort].flatMap(([port, ofPort]) =>
+    joinMany(ofPort, (count) => ({
       role: 'client',
-      key: `*:${service.port}`,
-      label: `port ${service.port} of ${thousands(count)} addresses`,
-      port: service.port,
-    }),
+      key: `*:${port}`,
+      label: `port ${port} of ${thousands(count)} addresses`,
+      port,
+    })),
   );
-  return join(
-    byPort,
-    () => '',
-    (count, { service }) => ({
+  return [
+    ...groups.filter(({ service }) => service.role === 'server'),
+    ...joinMany(joined, (count) => ({
       role: 'client',
       key: '*',
       label: `${thousands(count)} remote services`,
-      port: service.port,
-    }),
-  );
+      port: joined[0].service.port,
+    })),
+  ];
 }
 
-/** Joins the client groups of one holder, state and variant that `by` calls equal, where they are too many to list. */
-function join(
-  groups: readonly Open[],
-  by: (group: Open) => string,
-  serviceFor: (count: number, first: Open) => Service,
-): Open[] {
-  const families = new Map<string, Open[]>();
-  for (const group of groups) {
-    const { service, state, variant, holder } = group;
-    const key =
-      service.role === 'server'
-        ? `s|${holder.key}|${service.key}|${state}|${variant}`
-        : `c|${holder.key}|${by(group)}|${state}|${variant}`;
-    const family = families.get(key);
-    if (family) family.push(group);
-    else families.set(key, [group]);
+/** One group of them all, where they are too many to list. */
+function joinMany(groups: Open[], serviceFor: (count: number) => Service): Open[] {
+  if (groups.length <= CLIENT_SERVICES) return groups;
+  const [first, ...others] = groups;
+  const rows = [...first.rows];
+  for (const other of others) {
+    for (const row of other.rows) rows.push(row);
+    first.holder.merge(other.holder);
   }
-  return [...families.values()].flatMap((family) => {
-    if (family.length <= CLIENT_SERVICES) return family;
-    const [first, ...others] = family;
-    const rows = [...first.rows];
-    for (const other of others) {
-      for (const row of other.rows) rows.push(row);
-      first.holder.merge(other.holder);
-    }
-    const services = family.reduce((sum, group) => sum + group.services, 0);
-    return [{ ...first, service: serviceFor(services, first), services, rows }];
-  });
+  const services = groups.reduce((sum, group) => sum + group.services, 0);
+  return [{ ...first, service: serviceFor(services), services, rows }];
 }

@@ -18,7 +18,9 @@ export interface Holder {
 export class HolderGathering {
   readonly key: string;
   readonly #unheldLabel: string;
-  readonly #owners = new Map<number, Owner>();
+  /** The first process; there may be as many groups as sockets, and most have no other. */
+  #first: Owner | undefined;
+  #others: Map<number, Owner> | undefined;
   #sharedSockets = 0;
 
   constructor(key: string, unheldLabel: string) {
@@ -27,17 +29,25 @@ export class HolderGathering {
   }
 
   add(owners: readonly Owner[]): void {
-    for (const owner of owners) if (!this.#owners.has(owner.pid)) this.#owners.set(owner.pid, owner);
+    for (const owner of owners) this.#addOne(owner);
     if (owners.length > 1 && owners.some(({ pid }) => pid !== owners[0].pid)) this.#sharedSockets++;
   }
 
+  #addOne(owner: Owner): void {
+    this.#first ??= owner;
+    if (owner.pid === this.#first.pid) return;
+    this.#others ??= new Map();
+    if (!this.#others.has(owner.pid)) this.#others.set(owner.pid, owner);
+  }
+
   merge(other: HolderGathering): void {
-    for (const [pid, owner] of other.#owners) if (!this.#owners.has(pid)) this.#owners.set(pid, owner);
+    if (other.#first) this.#addOne(other.#first);
+    if (other.#others) for (const owner of other.#others.values()) this.#addOne(owner);
     this.#sharedSockets += other.#sharedSockets;
   }
 
   finish(): Holder {
-    const owners = [...this.#owners.values()];
+    const owners = this.#first ? [this.#first, ...(this.#others?.values() ?? [])] : [];
     return {
       key: this.key,
       label: owners.length === 0 ? this.#unheldLabel : ownersLabel(owners),
