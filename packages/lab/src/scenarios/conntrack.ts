@@ -109,4 +109,20 @@ const expiresFirst: Scenario = {
   },
 };
 
-export const conntrack: readonly Scenario[] = [missing('owned'), missing('orphan'), expiresFirst];
+/** The same firewall, and traffic that it is right about. */
+const healthy: Scenario = {
+  name: 'conntrack-healthy',
+  title: 'busy traffic through a firewall that tracks it, on which nothing is wrong',
+  expects: { rule: undefined, blame: [], state: undefined, forecastKind: undefined },
+  families: BOTH_FAMILIES,
+  run: async (lab, { family }) => {
+    const { world } = await guarded(lab, family);
+    await bystander(world);
+    const to = { address: world.serverAddress, port: SERVICE_PORT + 1 };
+    await world.server.call('serve', { at: to, replyAfterMs: 100 });
+    await world.client.call('churn', { to, perSecond: 50, halfClosePerSecond: 20, keepOpen: 10 });
+    return { observeIn: world.client, scope: 'all', sockets: [], settleMs: 3_000 };
+  },
+};
+
+export const conntrack: readonly Scenario[] = [missing('owned'), missing('orphan'), expiresFirst, healthy];

@@ -27,6 +27,7 @@ import type { Scope } from '../../engine/namespaces.ts';
 import { closeNamespaces, type Observation, observe, openNamespaces } from '../../engine/observation.ts';
 import { type SelectedRows, selectRows, targetsFor } from '../../engine/select_rows.ts';
 import { sessionFacts } from '../../engine/session.ts';
+import { sideEffects } from '../../engine/side_effects.ts';
 import { parseTarget, type Target } from '../../engine/target.ts';
 import { findMatches } from '../../engine/why_matches.ts';
 import type { Journal } from '../../journal/journal.ts';
@@ -102,6 +103,7 @@ async function clear(effects: Effects, words: string[], flags: ClearFlags): Prom
     checkLimit(targets.length, limit);
     const abilities = await findAbilities(effects, targets);
     const steps = planSteps(targets, { abilities, means: remedies, forced });
+    report.sideEffects = sideEffects(effects, observation, forced, targets);
     if (flags.dryRun) return report.planned(steps);
     if (!(await isConfirmed(effects, report, steps, flags))) return report.declined();
     const journal = await journalReady(effects);

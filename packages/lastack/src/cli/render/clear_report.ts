@@ -14,6 +14,7 @@ import {
 } from '../../report/outcome_json.ts';
 import { noteLine } from './note_line.ts';
 import { renderOutcome, renderPlan } from './plan.ts';
+import { printable } from './printable.ts';
 
 /** Above this many sockets a terminal shows how far it has come. */
 const PROGRESS_FROM = 1000;
@@ -25,6 +26,8 @@ export class ClearReport {
   readonly #dryRun: boolean;
   readonly #observation: Observation;
   readonly #guarded: readonly Guarded[];
+  /** What the means does beyond the named sockets; shown with the plan. */
+  sideEffects: readonly string[] = [];
   #total = 0;
   #planShown = false;
 
@@ -64,6 +67,7 @@ export class ClearReport {
     if (this.#json || this.#planShown) return;
     this.#planShown = true;
     this.#effects.stdout.write(renderPlan(steps, this.#guarded));
+    for (const line of this.sideEffects) this.#effects.stdout.write(`also: ${printable(line)}\n`);
   }
 
   declined(): number {
