@@ -4,6 +4,7 @@ import path from 'node:path';
 import { runScenario, type Stage } from '@lastack/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OutcomeJson } from '../src/report/outcome_json.ts';
+import type { ReportJson } from '../src/report/report_json.ts';
 import { COMMAND, ensureBuilt, LAB_ACTOR, type Outcome, outcomeOf, start } from './support/command.ts';
 import { missingNamespaces } from './support/privileged.ts';
 import { ss } from './support/ss.ts';
@@ -128,6 +129,23 @@ describe.skipIf(missing !== undefined && !process.env.CI)('lastack clear', () =>
       expect([await stateCount(stage, 'TIME_WAIT'), (await ss(stage.observeIn)).size]).toEqual([0, others]);
     });
   });
+
+  it.each(['close-wait-eof-unread', 'fin-wait-1-blackhole-orphan', 'fin-wait-2-held'])(
+    'is what the doctor recommends for %s, and that clears what it found',
+    async (name) => {
+      await inScenario(name, async (stage) => {
+        const argv = ['-t', String(stage.observeIn.pid), '-n', '--', process.execPath, COMMAND];
+        const doctor = await outcomeOf(start('nsenter', [...argv, '--own-netns', '--json']));
+        const [finding] = (JSON.parse(doctor.out) as ReportJson).findings;
+        const command = finding.remedies.find(({ id }) => id === 'drop')?.command?.split(' ') ?? [];
+        expect([command.slice(0, 2), command.at(-1)]).toEqual([['lastack', 'clear'], '--dry-run']);
+        const others = (await ss(stage.observeIn)).size - finding.count;
+        const { code, out } = await clearIn(stage, [...command.slice(2, -1), '--yes', '--json']);
+        expect([code, JSON.parse(out).counts]).toEqual([0, { cleared: finding.count }]);
+        expect((await ss(stage.observeIn)).size).toBe(others);
+      });
+    },
+  );
 
   it('has written down what it did before it did it', async () => {
     const lines = readFileSync(path.join(state, 'lastack/journal.jsonl'), 'utf8').trim().split('\n');

@@ -4,7 +4,8 @@ import type { EndpointAddress, Outcome } from '@lastack/core';
  * What was seen of one end.
  * - `reset`: it answered as part of the connection, was sent a reset, and its host says now that it has none
  * - `went-silent`: it spoke, was sent a reset, and gives no answer since; what a firewall before it would look like too
- * - `absent`: its host said from the start that it has no such connection
+ * - `absent`: its host says that it has no such connection, and nothing of one was seen: also when the other end's host
+ *   was the first to reset it
  * - `still-there`: it goes on answering after every reset
  * - `silent`: no packet of it was ever seen, so nothing could be sent to it
  * - `unreachable`: this host cannot send to it
