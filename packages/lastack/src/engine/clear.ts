@@ -112,7 +112,7 @@ function resultOf(
   const { outcome, because, todo } = attempt;
   // `applied` is only a claim: until the kernel was asked again the socket counts as being there.
   if (outcome === 'applied') {
-    return { target, means, outcome: 'still-stuck', lostBytes, remains: attempt.remains ?? remains };
+    return { target, means, outcome: 'still-stuck', lostBytes, because, todo, remains: attempt.remains ?? remains };
   }
   // A later rung that cannot be climbed does not undo what an earlier one did.
   if (previous?.outcome === 'still-stuck' && (outcome === 'unsupported' || outcome === 'not-permitted'))
@@ -138,8 +138,13 @@ async function verify(
         if (!result) return;
         const state = found[index];
         // A new connection of the same addresses is proof that the old one has gone.
-        if (state.kind !== 'there') result.outcome = 'cleared';
-        else there.push(target);
+        if (state.kind !== 'there') {
+          result.outcome = 'cleared';
+          result.because = undefined;
+          result.todo = undefined;
+        } else {
+          there.push(target);
+        }
       });
     }
     left = there;

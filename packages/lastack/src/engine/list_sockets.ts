@@ -25,6 +25,7 @@ import {
   type OwnerSearch,
 } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
+import type { ConntrackIndex } from './conntrack.ts';
 import { filterContext } from './filter_context.ts';
 import type { OpenNamespace } from './observation.ts';
 import { ownerSearch, searchMeanwhile } from './owner_search.ts';
@@ -37,6 +38,7 @@ export interface ListRequest {
   timerHz: number | undefined;
   /** Cookies of the sockets that findings name, when the filter asks for `stuck`. */
   stuck: ReadonlySet<bigint> | undefined;
+  conntrack?: ConntrackIndex;
 }
 
 export interface ListedNamespace {
@@ -44,6 +46,8 @@ export interface ListedNamespace {
   settings: Settings;
   /** By inode; undefined when nobody asked. */
   owners: SocketOwners | undefined;
+  /** Connection tracking beside the sockets; undefined when nobody asked or there is none. */
+  conntrack: ConntrackIndex | undefined;
 }
 
 /** Receives each matching socket once, with TCP_INFO where its forecast needs that. */
@@ -97,7 +101,12 @@ class Listing {
     this.#context = context;
     this.#notes = notes;
     this.#sink = sink;
-    this.#namespace = { label: open.ref.label, settings: open.settings, owners: undefined };
+    this.#namespace = {
+      label: open.ref.label,
+      settings: open.settings,
+      owners: undefined,
+      conntrack: request.conntrack,
+    };
     this.#needs = requirements(request.filter);
     if (request.withOwners || this.#needs.owners) this.#search = ownerSearch(effects, notes);
   }

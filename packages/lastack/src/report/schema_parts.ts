@@ -82,6 +82,16 @@ export const socketFields = {
   interfaceIndex: z.int().positive().optional().describe('The interface it is bound to.'),
   mark: count().optional().describe('SO_MARK; only with CAP_NET_ADMIN.'),
   cgroupId: z.string().regex(/^\d+$/).optional().describe('cgroup v2 id, decimal.'),
+  conntrack: z
+    .strictObject({
+      state: text().optional(),
+      timeoutMs: count().optional(),
+      id: count().optional(),
+      zone: count().optional(),
+      mark: count().optional(),
+    })
+    .optional()
+    .describe("The firewall's entry for the connection; only with `ls --conntrack`."),
 };
 
 export const Socket = z.strictObject(socketFields).meta({ id: 'Socket' });

@@ -9,6 +9,7 @@ import {
   Forecast,
   head,
   ms,
+  Note,
   Socket,
   SocketWithPeer,
   socketFields,
@@ -218,6 +219,24 @@ const OutcomeDocument = z.strictObject({
   notes: z.array(z.strictObject({ what: text(), because: text(), todo: text().optional() })),
 });
 
+const BlocksDocument = z.strictObject({
+  schema: z.literal('lastack.blocks/1'),
+  host: text(),
+  at: z.iso.datetime(),
+  blocks: z.array(
+    z.strictObject({
+      netns: text(),
+      local: OutcomeEndpoint,
+      remote: OutcomeEndpoint,
+      verdict: z.enum(['reject', 'drop']),
+      leftMs: ms().optional().describe('Absent for a block without an end.'),
+      permanent: z.boolean(),
+      inForce: z.boolean(),
+    }),
+  ),
+  notes: z.array(Note),
+});
+
 const JournalDocument = z.strictObject({
   schema: z.literal('lastack.journal/1'),
   path: text(),
@@ -247,6 +266,7 @@ export const DOCUMENTS = {
   'lastack.why/1': { schema: Why, printedBy: 'lastack why TARGET --json' },
   'lastack.state/1': { schema: StateDocument, printedBy: 'lastack explain STATE --json' },
   'lastack.states/1': { schema: States, printedBy: 'lastack explain --json' },
+  'lastack.blocks/1': { schema: BlocksDocument, printedBy: 'lastack block list --json' },
   'lastack.journal/1': { schema: JournalDocument, printedBy: 'lastack journal --json' },
   'lastack.outcome/1': { schema: OutcomeDocument, printedBy: 'lastack clear FILTER --json' },
   'lastack.scenarios/1': { schema: Scenarios, printedBy: 'lastack lab list --json' },

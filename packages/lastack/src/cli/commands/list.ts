@@ -12,12 +12,14 @@ import { type DiagTable, readServices, readTimerHz } from '@lastack/kernel';
 import { type Command, Option } from 'commander';
 import { type Effects, Exit, UserError } from '../../effects.ts';
 import { withUsefulAdvice } from '../../engine/advice.ts';
+import { conntrackOf, entryOf } from '../../engine/conntrack.ts';
 import { diagnose } from '../../engine/diagnose.ts';
 import { checkCgroups } from '../../engine/filter_context.ts';
 import { forecastListed } from '../../engine/forecast_listed.ts';
 import { type ListedNamespace, listSockets, type SocketSink } from '../../engine/list_sockets.ts';
 import type { Scope } from '../../engine/namespaces.ts';
 import { closeNamespaces, observe, openNamespaces } from '../../engine/observation.ts';
+import { conntrackJson } from '../../report/conntrack_json.ts';
 import { socketJson } from '../../report/socket_json.ts';
 import { NARROW_COLUMNS, NarrowSocketList } from '../render/narrow_socket_list.ts';
 import { noteLine } from '../render/note_line.ts';
@@ -30,6 +32,7 @@ interface ListOptions {
   ndjson?: boolean;
   allNetns?: boolean;
   owners: boolean;
+  conntrack?: boolean;
 }
 
 export function listCommand(program: Command, effects: Effects, done: (code: number) => void): void {
@@ -39,6 +42,7 @@ export function listCommand(program: Command, effects: Effects, done: (code: num
     .argument('[filter...]', 'the language of ss, for example: state fin-wait-1 dst 10.0.2.46 and dport = :2572')
     .option('--all-netns', 'sockets of every network namespace that can be entered')
     .option('--no-owners', 'do not search for the processes that hold the sockets (faster)')
+    .option('--conntrack', "beside each socket the firewall's entry for it: state and time left")
     .option('--json', 'one JSON document, schema lastack.sockets/1')
     .addOption(new Option('--ndjson', 'one JSON object per line and socket').conflicts('json'))
     .allowUnknownOption(false)
@@ -58,10 +62,11 @@ async function list(effects: Effects, words: string[], options: ListOptions): Pr
   let count = 0;
   try {
     for (const open of opened) {
+      const conntrack = options.conntrack ? await conntrackOf(effects, open.ref, notes) : undefined;
       count += await listSockets(
         effects,
         open,
-        { filter, withOwners: options.owners, streaming: printer.streaming, timerHz, stuck },
+        { filter, withOwners: options.owners, streaming: printer.streaming, timerHz, stuck, conntrack },
         notes,
         printer.socket,
       );
@@ -107,7 +112,12 @@ interface Printer {
 function makePrinter(effects: Effects, options: ListOptions, scope: Scope, timerHz: number | undefined): Printer {
   if (options.json) return jsonPrinter(effects, timerHz);
   if (options.ndjson) return ndjsonPrinter(effects, timerHz);
-  const columns = { namespaces: scope !== 'own', owners: options.owners, timerHz };
+  const columns = {
+    namespaces: scope !== 'own',
+    owners: options.owners,
+    conntrack: options.conntrack ?? false,
+    timerHz,
+  };
   const page = pageOptions(effects);
   const text =
     page.width < NARROW_COLUMNS
@@ -147,5 +157,7 @@ function jsonPrinter(effects: Effects, timerHz: number | undefined): Printer {
 
 function listedJson(table: DiagTable, row: Row, namespace: ListedNamespace, timerHz: number | undefined) {
   const owners = namespace.owners?.get(table.inode(row)) ?? [];
-  return socketJson(namespace, table, row, owners, forecastListed(table, row, namespace, timerHz));
+  const socket = socketJson(namespace, table, row, owners, forecastListed(table, row, namespace, timerHz));
+  const entry = namespace.conntrack && entryOf(namespace.conntrack, table, row);
+  return entry ? { ...socket, conntrack: conntrackJson(entry) } : socket;
 }

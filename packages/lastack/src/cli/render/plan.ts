@@ -51,9 +51,8 @@ export function renderOutcome(results: readonly OutcomeResultJson[]): string {
       const reason = [result.because, result.todo].filter(Boolean).join('; ');
       return `${result.outcome}: ${place} ${result.socket.state}${reason ? `: ${reason}` : ''}`;
     });
-  for (const [remains, count] of countBy(
-    results.flatMap((one) => (one.outcome === 'cleared' ? (one.remains ?? []) : [])),
-  )) {
+  const applied = results.filter(({ outcome }) => outcome === 'cleared' || outcome === 'still-stuck');
+  for (const [remains, count] of countBy(applied.flatMap((one) => one.remains ?? []))) {
     lines.push(`remains (${count}): ${remains}`);
   }
   const lost = results.reduce((sum, one) => sum + (one.outcome === 'cleared' ? one.lostBytes : 0), 0);

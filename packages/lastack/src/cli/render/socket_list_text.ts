@@ -5,6 +5,7 @@ import { forecastListed } from '../../engine/forecast_listed.ts';
 import type { ListedNamespace } from '../../engine/list_sockets.ts';
 import { LINE_LIMIT, LineBuffer, putColumn, putText } from './byte_writer.ts';
 import { clearsText } from './clears.ts';
+import { conntrackCell } from './conntrack_cell.ts';
 import { OwnerCells } from './owner_cells.ts';
 import { headerLine, type Layout, layoutFor, putSocket } from './socket_lines.ts';
 
@@ -12,8 +13,13 @@ export interface ListTextOptions {
   /** Show the NETNS column. */
   namespaces: boolean;
   owners: boolean;
+  /** Show the CONNTRACK column, the last one. */
+  conntrack: boolean;
   timerHz: number | undefined;
 }
+
+/** `lab-server[12345] fd 20`: longer ones move the CONNTRACK cell to the right. */
+const OWNER_WIDTH = 28;
 
 /** The table that `ls` prints. The header comes with the first socket, so that an empty list stays empty. */
 export class SocketListText {
@@ -32,7 +38,7 @@ export class SocketListText {
   }
 
   readonly add = (table: DiagTable, row: Row, namespace: ListedNamespace): void => {
-    const { namespaces, owners } = this.#options;
+    const { namespaces, owners, conntrack } = this.#options;
     if (!this.#started) this.#header();
     const clears = this.#clears.cell(table, row, namespace);
     const lines = this.#lines;
@@ -42,8 +48,17 @@ export class SocketListText {
       const at = putColumn(lines.view, end, start + this.#layout.owner);
       end = this.#owners.put(lines, at, start + LINE_LIMIT - 1, table, row, namespace);
     }
+    if (conntrack) {
+      const at = putColumn(lines.view, end, start + this.#conntrackColumn());
+      end = putText(lines.bytes, at, conntrackCell(namespace.conntrack, table, row), start + LINE_LIMIT - 1);
+    }
     lines.endLine(end);
   };
+
+  /** In place of the owner, or behind what most owners take. */
+  #conntrackColumn(): number {
+    return this.#layout.owner + (this.#options.owners ? OWNER_WIDTH : 0);
+  }
 
   end(): void {
     this.#lines.flush();
@@ -52,7 +67,9 @@ export class SocketListText {
   #header(): void {
     this.#started = true;
     const lines = this.#lines;
-    const header = headerLine(this.#layout, this.#options.owners);
+    const { owners, conntrack } = this.#options;
+    const cells = headerLine(this.#layout, owners);
+    const header = conntrack ? `${cells.padEnd(this.#conntrackColumn())}CONNTRACK` : cells;
     lines.endLine(putText(lines.bytes, lines.at, header, LINE_LIMIT));
   }
 }
