@@ -42,6 +42,7 @@ import type { Guarded } from '../../report/outcome_json.ts';
 import { ClearReport } from '../render/clear_report.ts';
 import { MinisocketReport } from '../render/minisocket_report.ts';
 import { printable } from '../render/printable.ts';
+import { clearPath } from './clear_path.ts';
 
 export interface ClearFlags {
   method?: string;
@@ -88,6 +89,7 @@ async function clear(effects: Effects, words: string[], flags: ClearFlags): Prom
   const forced = readMethod(flags.method, remedies);
   const limit = readLimit(flags.max);
   const wanted = readWanted(effects, words, flags);
+  if (forced === 'reset-path') return clearPath(effects, wanted.target, flags, () => journalReady(effects));
   const wantsAll =
     flags.allNetns || wanted.target || (wanted.filter && requirements(wanted.filter).namespaces.length > 0);
   const scope: Scope = wantsAll ? 'all' : 'own';
