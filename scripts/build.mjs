@@ -19,6 +19,21 @@ const withoutChildProcess = {
   },
 };
 
+/** Functions of built-in modules that few commands call: loaded on the first call, for loading takes milliseconds. */
+const RARE = { 'node:crypto': ['randomInt'] };
+
+const rareBuiltins = {
+  name: 'rare-builtins',
+  setup(build) {
+    build.onResolve({ filter: /^node:crypto$/ }, ({ path: name }) => ({ path: name, namespace: 'rare' }));
+    build.onLoad({ filter: /.*/, namespace: 'rare' }, ({ path: name }) => ({
+      contents: RARE[name]
+        .map((call) => `export const ${call} = (...all) => process.getBuiltinModule('${name}').${call}(...all);`)
+        .join('\n'),
+    }));
+  },
+};
+
 export async function bundle() {
   const { build } = await import('esbuild');
   await build({
@@ -32,7 +47,7 @@ export async function bundle() {
     format: 'cjs',
     // koffi's own script is bundled; the packages that carry its binary are not.
     external: ['@koromix/*'],
-    plugins: [withoutChildProcess],
+    plugins: [withoutChildProcess, rareBuiltins],
     // The bundle is CommonJS (it starts faster); sources may still say import.meta.url.
     banner: { js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
     define: { 'import.meta.url': '__moduleUrl' },

@@ -132,6 +132,29 @@ describe('SOCK_DESTROY requests', () => {
     for (const datagram of sent) expect(datagram.length).toBeLessThanOrEqual(212_960);
   });
 
+  it.each([false, true])('grow to two sends at once while hardly any fail (other thread: %s)', async (hasAside) => {
+    const { transport, sent } = fakeKernel(({ cookie }) => (cookie % 500n === 0n ? 2 : 0));
+    const sendAside = async (datagram: Uint8Array) => transport.send(datagram);
+    const batches: number[] = [];
+    const onBatch = (done: number) => batches.push(done);
+    const codes = await destroySockets(hasAside ? { ...transport, sendAside } : transport, many(5_000), { onBatch });
+    expect(batches).toEqual([512, 2560, 4608, 5000]);
+    expect([...codes]).toEqual(many(5_000).map(({ cookie }) => (cookie % 500n === 0n ? 2 : 0)));
+    const requests = sent.flatMap(requestsIn).filter(({ type }) => type === 21);
+    expect(requests.map(({ cookie }) => cookie)).toEqual(many(5_000).map(({ cookie }) => cookie));
+    for (const datagram of sent) expect(datagram.length).toBeLessThanOrEqual(73_744);
+  });
+
+  it('are whole also behind a batch with fewer of them', async () => {
+    const { transport, sent } = fakeKernel(() => 0);
+    const targets = [...many(500), ...many(12, { cookie: 0n }), ...many(512)];
+    const codes = await destroySockets(transport, targets);
+    expect(codes.filter((code) => code === DestroyCode.DONE).length).toBe(1_012);
+    const requests = sent.flatMap(requestsIn);
+    expect(requests.filter(({ type, flags }) => type === 21 && flags === 1).length).toBe(1_012);
+    expect(new Set(requests.map(({ sequence }) => sequence)).size).toBe(requests.length);
+  });
+
   it('stop between batches', async () => {
     const { transport } = fakeKernel(() => 0);
     const controller = new AbortController();

@@ -36,17 +36,18 @@ const MESSAGE_BYTES = 72;
 const MESSAGE_WORDS = MESSAGE_BYTES / 4;
 const SOCKET_ID_WORD = 6;
 const SOCKET_ID_WORDS = 12;
-/**
- * Messages per system call. A send may hold SO_SNDBUF - 32 bytes (2957 messages by default); answers of this many
- * failures still fit a receive buffer of the usual size.
- */
-const BATCH = 512;
+/** Failures of so many still fit a receive buffer of the usual size. */
+const CAREFUL_BATCH = 512;
+/** Messages per system call at most: a send may hold SO_SNDBUF - 32 bytes, 2957 messages by default. */
+const SEND_MESSAGES = 1024;
+/** Two sends at the same time, from two threads: nearly all of the work is the kernel's. */
+const BOLD_BATCH = 2 * SEND_MESSAGES;
 const TAIL_BYTES = NLMSG_HEADER_BYTES;
 
 const REPLY_BYTES = 128;
 const REPLIES_AT_ONCE = 64;
 /** Many more datagrams than a batch can cause: something is wrong below. */
-const DATAGRAM_LIMIT = BATCH * 4;
+const DATAGRAM_LIMIT = BOLD_BATCH * 4;
 
 /**
  * Ends sockets of the transport's namespace by identity, many per system call. Only failures are answered.
@@ -71,9 +72,13 @@ export async function destroyRows(
   const count = rows ? rows.length : table.count;
   const codes = new Int16Array(count).fill(DestroyCode.NOT_TRIED);
   const exchange = new Exchange(transport, table, codes, options.firstSequence ?? randomSequence());
-  for (let from = 0; from < count && !options.signal?.aborted; from += BATCH) {
-    const to = Math.min(from + BATCH, count);
-    await exchange.batch(from, to, rows);
+  let size = CAREFUL_BATCH;
+  for (let from = 0; from < count && !options.signal?.aborted; ) {
+    const to = Math.min(from + size, count);
+    const failures = await exchange.batch(from, to, rows);
+    // Where hardly any fail, there is room for the answers of many more.
+    size = failures < CAREFUL_BATCH / 8 ? BOLD_BATCH : CAREFUL_BATCH;
+    from = to;
     options.onBatch?.(to);
   }
   return codes;
@@ -89,8 +94,9 @@ class Exchange {
   readonly #codes: Int16Array;
   readonly #table: DiagTable;
   readonly #source: Uint32Array;
-  readonly #request = new Uint32Array(BATCH * MESSAGE_WORDS + TAIL_BYTES / 4);
+  readonly #request = new Uint32Array(BOLD_BATCH * MESSAGE_WORDS + TAIL_BYTES / 4);
   readonly #requestBytes = new Uint8Array(this.#request.buffer);
+  readonly #template = encodeMessage(SOCK_DESTROY, NlmFlag.REQUEST, 0, requestBody());
   readonly #replies = Array.from({ length: REPLIES_AT_ONCE }, () => new Uint8Array(REPLY_BYTES));
   readonly #views = this.#replies.map(({ buffer }) => new DataView(buffer));
   #sequence: number;
@@ -101,29 +107,56 @@ class Exchange {
     this.#codes = codes;
     this.#source = new Uint32Array(table.bytes.buffer);
     this.#sequence = firstSequence;
-    const template = encodeMessage(SOCK_DESTROY, NlmFlag.REQUEST, 0, requestBody());
-    for (let index = 0; index < BATCH; index++) this.#requestBytes.set(template, index * MESSAGE_BYTES);
+    for (let index = 0; index < BOLD_BATCH; index++) this.#requestBytes.set(this.#template, index * MESSAGE_BYTES);
   }
 
-  /** Destroys the sockets [from, to) and learns what came of each. */
-  async batch(from: number, to: number, rows: readonly Row[] | undefined): Promise<void> {
+  /** Destroys the sockets [from, to) and learns what came of each. @returns how many failed, or may have */
+  async batch(from: number, to: number, rows: readonly Row[] | undefined): Promise<number> {
     const first = this.#sequence;
     const sent = this.#encode(from, to, rows);
-    if (sent.length === 0) return;
+    if (sent.length === 0) return 0;
     this.#sequence += sent.length;
     const end = this.#sequence++;
-    const length = sent.length * MESSAGE_BYTES;
-    this.#requestBytes.set(fence(end), length);
-    // When this returns, the kernel has dealt with all of them, and its answers are waiting.
-    this.#transport.send(this.#requestBytes.subarray(0, length + TAIL_BYTES));
+    await this.#send(sent.length, end);
     for (const index of sent) this.#codes[index] = DestroyCode.DONE;
+    let failures = 0;
     const complete = await this.#collect(end, (sequence, errno) => {
       const index = sent[sequence - first];
-      if (index !== undefined) this.#codes[index] = errno;
+      if (index === undefined) return;
+      this.#codes[index] = errno;
+      failures++;
     });
     // An answer that is missing may have been the one of any socket without an answer.
-    if (complete) return;
+    if (complete) return failures;
     for (const index of sent) if (this.#codes[index] === DestroyCode.DONE) this.#codes[index] = DestroyCode.UNKNOWN;
+    return sent.length;
+  }
+
+  /** When this resolves, the kernel has dealt with all messages, and its answers are waiting, the fence's the last. */
+  async #send(messages: number, fenceSequence: number): Promise<void> {
+    const length = messages * MESSAGE_BYTES;
+    if (messages > SEND_MESSAGES || (messages > CAREFUL_BATCH && this.#transport.sendAside)) {
+      const middle = Math.ceil(messages / 2) * MESSAGE_BYTES;
+      await this.#sendBoth(this.#requestBytes.subarray(0, middle), this.#requestBytes.subarray(middle, length));
+      this.#transport.send(fence(fenceSequence));
+    } else {
+      this.#requestBytes.set(fence(fenceSequence), length);
+      this.#transport.send(this.#requestBytes.subarray(0, length + TAIL_BYTES));
+      // The next batch finds its template as it was.
+      this.#requestBytes.set(this.#template.subarray(0, TAIL_BYTES), length);
+    }
+  }
+
+  async #sendBoth(one: Uint8Array, other: Uint8Array): Promise<void> {
+    const aside = this.#transport.sendAside?.(one);
+    if (!aside) this.#transport.send(one);
+    // Its failure is told below; until it has ended its bytes may not be given up.
+    aside?.catch(() => undefined);
+    try {
+      this.#transport.send(other);
+    } finally {
+      await aside;
+    }
   }
 
   /** @returns the indices of the sockets that are in the request */

@@ -6,10 +6,6 @@ const fs = require('node:fs');
 const path = require('node:path');
 const vm = require('node:vm');
 
-// Hundreds of thousands of sockets make garbage quickly: the young generation grows to its limit at once rather than by
-// doubling, which halves the number of collections.
-require('node:v8').setFlagsFromString('--semi-space-growth-factor=16');
-
 const file = path.join(__dirname, '../dist/lastack.cjs');
 
 function read(name, encoding) {

@@ -1,5 +1,5 @@
 import { stateName, TcpState } from '../tcp/states.ts';
-import type { EndpointAddress, ClearTarget } from './target.ts';
+import type { ClearTarget, EndpointAddress } from './target.ts';
 
 /** What must not be hit, and what the user has asked for by name. */
 export interface GuardFacts {

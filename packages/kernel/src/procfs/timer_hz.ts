@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { constants, gunzipSync } from 'node:zlib';
 import { errorCode } from './errors.ts';
 
 export interface TimerHzQuery {
@@ -41,6 +40,8 @@ function fromPacked(packed: Buffer): number | undefined {
 }
 
 function unpack(packed: Buffer): Buffer | undefined {
+  // Not imported: zlib takes as long to load as all else here takes to run, and is not always needed.
+  const { constants, gunzipSync } = process.getBuiltinModule('node:zlib');
   try {
     return gunzipSync(packed, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: 16 << 20 });
   } catch {

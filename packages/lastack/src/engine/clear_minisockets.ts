@@ -32,7 +32,7 @@ export async function matchMinisockets(
   const matches: MinisocketMatch[] = [];
   for (const open of opened) {
     const table = new DiagTable();
-    const request = { filter, withOwners: false, streaming: true, timerHz: undefined, stuck: undefined };
+    const request = { filter, withOwners: false, streaming: true, timerHz: () => undefined, stuck: undefined };
     await listSockets(effects, open, request, notes, (source: DiagTable, row: Row) => table.copyRow(source, row));
     if (table.count > 0) matches.push({ open, table });
   }

@@ -35,7 +35,7 @@ export interface ListRequest {
   withOwners: boolean;
   /** Matching sockets may be handed over while the dump goes on; those that need a second look come last then. */
   streaming: boolean;
-  timerHz: number | undefined;
+  timerHz: () => number | undefined;
   /** Cookies of the sockets that findings name, when the filter asks for `stuck`. */
   stuck: ReadonlySet<bigint> | undefined;
   conntrack?: ConntrackIndex;
@@ -185,7 +185,7 @@ class Listing {
     return {
       ...this.#context,
       ownersOf: (inode) => owners?.get(inode),
-      ageOf: (row) => ageBounds(forecastInputOf({ timerHz }, place, row)),
+      ageOf: (row) => ageBounds(forecastInputOf({ timerHz: timerHz() }, place, row)),
       isStuck: (row) => stuck?.has(this.#kept.cookie(row)),
     };
   }

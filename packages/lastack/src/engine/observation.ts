@@ -121,6 +121,14 @@ function failureNote({ label }: NamespaceRef, error: KernelError): Note {
   };
 }
 
+/** From here on collecting garbage takes longer than changing how it is done. */
+const MANY_SOCKETS = 50_000;
+
+/** V8's young generation grows to its limit at once rather than by doubling: half as many collections. */
+function growHeapFaster(): void {
+  process.getBuiltinModule('node:v8').setFlagsFromString('--semi-space-growth-factor=16');
+}
+
 async function observeNamespace(effects: Effects, open: OpenNamespace, notes: Note[]): Promise<ObservedNamespace> {
   const { ref, diag, settings } = open;
   const isOwn = ref.path.endsWith('thread-self/ns/net');
@@ -131,7 +139,9 @@ async function observeNamespace(effects: Effects, open: OpenNamespace, notes: No
     interfaces: readInterfaces(isOwn ? effects : { procRoot: effects.procRoot }),
   }));
   const sockstat = read?.sockstat ?? {};
-  const table = new DiagTable((sockstat['TCP.inuse'] ?? 0) + (sockstat['TCP.tw'] ?? 0));
+  const expected = (sockstat['TCP.inuse'] ?? 0) + (sockstat['TCP.tw'] ?? 0);
+  if (expected >= MANY_SOCKETS) growHeapFaster();
+  const table = new DiagTable(expected);
   const incomplete = await dumpSockets(diag, { states: ALL_STATES }, (words, view, at, end) =>
     table.append(words, view, at, end),
   );

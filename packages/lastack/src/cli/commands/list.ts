@@ -16,7 +16,7 @@ import { conntrackOf, entryOf } from '../../engine/conntrack.ts';
 import { diagnose } from '../../engine/diagnose.ts';
 import { checkCgroups } from '../../engine/filter_context.ts';
 import { forecastListed } from '../../engine/forecast_listed.ts';
-import { type ListedNamespace, listSockets, type SocketSink } from '../../engine/list_sockets.ts';
+import { type ListedNamespace, type ListRequest, listSockets, type SocketSink } from '../../engine/list_sockets.ts';
 import type { Scope } from '../../engine/namespaces.ts';
 import { closeNamespaces, observe, openNamespaces } from '../../engine/observation.ts';
 import { conntrackJson } from '../../report/conntrack_json.ts';
@@ -55,7 +55,7 @@ async function list(effects: Effects, words: string[], options: ListOptions): Pr
   const notes: Note[] = [];
   const needs = requirements(filter);
   const scope: Scope = options.allNetns || needs.namespaces.length > 0 ? 'all' : 'own';
-  const timerHz = readTimerHz({ procRoot: effects.procRoot, bootRoot: '/boot', release: effects.kernelRelease });
+  const timerHz = lazyTimerHz(effects);
   const stuck = needs.stuck ? await stuckCookies(effects, scope) : undefined;
   const printer = makePrinter(effects, options, scope, timerHz);
   const opened = openNamespaces(effects, scope, notes);
@@ -109,7 +109,18 @@ interface Printer {
   end(notes: readonly Note[]): void;
 }
 
-function makePrinter(effects: Effects, options: ListOptions, scope: Scope, timerHz: number | undefined): Printer {
+type TimerHz = ListRequest['timerHz'];
+
+/** Read when the first socket asks for it: unpacking the kernel's configuration takes a few milliseconds. */
+function lazyTimerHz({ procRoot, kernelRelease: release }: Effects): TimerHz {
+  let known: { timerHz: number | undefined } | undefined;
+  return () => {
+    known ??= { timerHz: readTimerHz({ procRoot, bootRoot: '/boot', release }) };
+    return known.timerHz;
+  };
+}
+
+function makePrinter(effects: Effects, options: ListOptions, scope: Scope, timerHz: TimerHz): Printer {
   if (options.json) return jsonPrinter(effects, timerHz);
   if (options.ndjson) return ndjsonPrinter(effects, timerHz);
   const columns = {
@@ -126,7 +137,7 @@ function makePrinter(effects: Effects, options: ListOptions, scope: Scope, timer
   return { streaming: !effects.stdout.isTerminal, socket: text.add, end: () => text.end() };
 }
 
-function ndjsonPrinter(effects: Effects, timerHz: number | undefined): Printer {
+function ndjsonPrinter(effects: Effects, timerHz: TimerHz): Printer {
   const out = new TextChunks(effects.stdout);
   return {
     streaming: true,
@@ -135,7 +146,7 @@ function ndjsonPrinter(effects: Effects, timerHz: number | undefined): Printer {
   };
 }
 
-function jsonPrinter(effects: Effects, timerHz: number | undefined): Printer {
+function jsonPrinter(effects: Effects, timerHz: TimerHz): Printer {
   const out = new TextChunks(effects.stdout);
   const head = { schema: 'lastack.sockets/1', host: effects.hostname, kernel: effects.kernelRelease };
   const at = new Date(effects.now()).toISOString();
@@ -155,9 +166,9 @@ function jsonPrinter(effects: Effects, timerHz: number | undefined): Printer {
   };
 }
 
-function listedJson(table: DiagTable, row: Row, namespace: ListedNamespace, timerHz: number | undefined) {
+function listedJson(table: DiagTable, row: Row, namespace: ListedNamespace, timerHz: TimerHz) {
   const owners = namespace.owners?.get(table.inode(row)) ?? [];
-  const socket = socketJson(namespace, table, row, owners, forecastListed(table, row, namespace, timerHz));
+  const socket = socketJson(namespace, table, row, owners, forecastListed(table, row, namespace, timerHz()));
   const entry = namespace.conntrack && entryOf(namespace.conntrack, table, row);
   return entry ? { ...socket, conntrack: conntrackJson(entry) } : socket;
 }

@@ -30,7 +30,7 @@ export class NarrowSocketList {
     const parts = [
       ...(namespaces ? [`in ${namespace.label}`] : []),
       `recv-q ${table.receiveQueue(row)}, send-q ${table.sendQueue(row)}`,
-      `clears ${clearsText(forecastListed(table, row, namespace, timerHz))}`,
+      `clears ${clearsText(forecastListed(table, row, namespace, timerHz()))}`,
       ...(owners ? [`owner ${ownerCell(table, row, namespace)}`] : []),
     ];
     const page = this.#page;

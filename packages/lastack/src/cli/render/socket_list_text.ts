@@ -15,7 +15,7 @@ export interface ListTextOptions {
   owners: boolean;
   /** Show the CONNTRACK column, the last one. */
   conntrack: boolean;
-  timerHz: number | undefined;
+  timerHz: () => number | undefined;
 }
 
 /** `lab-server[12345] fd 20`: longer ones move the CONNTRACK cell to the right. */
@@ -76,12 +76,12 @@ export class SocketListText {
 
 /** CLEARS cells, kept by what they depend on: most sockets of a host share a few. */
 class ClearsCells {
-  readonly #timerHz: number | undefined;
+  readonly #timerHz: ListTextOptions['timerHz'];
   readonly #byText = new Map<string, Uint8Array>();
   readonly #untimed: (Uint8Array | undefined)[] = [];
   readonly #timeWait: (Uint8Array | undefined)[] = [];
 
-  constructor(timerHz: number | undefined) {
+  constructor(timerHz: ListTextOptions['timerHz']) {
     this.#timerHz = timerHz;
   }
 
@@ -102,7 +102,7 @@ class ClearsCells {
   }
 
   #make(table: DiagTable, row: Row, namespace: ListedNamespace): Uint8Array {
-    const text = clearsText(forecastListed(table, row, namespace, this.#timerHz));
+    const text = clearsText(forecastListed(table, row, namespace, this.#timerHz()));
     let bytes = this.#byText.get(text);
     if (bytes === undefined) {
       bytes = Buffer.from(text);
