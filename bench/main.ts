@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { labPrivilege } from '@lastack/lab';
+import { clearBench } from './clear/clear_bench.ts';
 import { forecastBench } from './forecast/forecast_bench.ts';
 import type { BenchContext } from './lib/context.ts';
 import { speedBench } from './speed/speed_bench.ts';
@@ -9,6 +10,7 @@ import { speedBench } from './speed/speed_bench.ts';
 const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<void>>> = {
   speed: speedBench,
   forecast: forecastBench,
+  clear: clearBench,
 };
 
 const USAGE_ERROR = 2;
@@ -17,7 +19,9 @@ const NOT_POSSIBLE = 3;
 async function main([command, actorFile, ...words]: string[]): Promise<number> {
   const unknown = words.find((word) => !(word in BENCHES));
   if (unknown !== undefined) {
-    process.stderr.write(`there is no benchmark ${JSON.stringify(unknown)}: npm run bench [-- speed | forecast]\n`);
+    process.stderr.write(
+      `there is no benchmark ${JSON.stringify(unknown)}: npm run bench [-- speed | forecast | clear]\n`,
+    );
     return USAGE_ERROR;
   }
   const privilege = labPrivilege();
