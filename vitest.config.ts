@@ -6,5 +6,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
+    // Most of the long tests wait for the kernel's timers; more side by side would disturb those that watch them.
+    maxWorkers: 2,
   },
 });
