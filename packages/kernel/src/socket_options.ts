@@ -19,23 +19,26 @@ const TcpOption = {
 /**
  * Reads the options of a socket that another process holds, through a duplicate of its descriptor (pidfd_getfd, Linux
  * 5.6; needs ptrace-attach rights). The process is not stopped and nothing is changed.
- * @returns undefined when the descriptor is no longer the socket with that cookie.
+ * @returns undefined when the descriptor is no longer the socket with that cookie, or its options cannot be read.
  * @throws KernelError when the kernel refuses (EPERM, ESRCH, EBADF).
  */
 export function readSocketOptions(libc: Libc, pid: number, fd: number, cookie: bigint): SocketOptions | undefined {
   return withDuplicate(libc, pid, fd, (duplicate) => {
     if (readCookie(libc, duplicate) !== cookie) return undefined;
     const tcp = (option: number) => readInt(libc, duplicate, IPPROTO_TCP, option);
-    return {
-      userTimeoutMs: tcp(TcpOption.USER_TIMEOUT) ?? 0,
-      keepalive: readInt(libc, duplicate, SOL_SOCKET, SO_KEEPALIVE) === 1,
-      keepaliveIdleSeconds: tcp(TcpOption.KEEPIDLE) ?? 0,
-      keepaliveIntervalSeconds: tcp(TcpOption.KEEPINTVL) ?? 0,
-      keepaliveProbes: tcp(TcpOption.KEEPCNT) ?? 0,
-      linger2Seconds: tcp(TcpOption.LINGER2) ?? 0,
-      synCount: tcp(TcpOption.SYNCNT) ?? 0,
-      rtoMaxMs: tcp(TcpOption.RTO_MAX_MS),
+    const keepalive = readInt(libc, duplicate, SOL_SOCKET, SO_KEEPALIVE);
+    const options = {
+      userTimeoutMs: tcp(TcpOption.USER_TIMEOUT),
+      keepalive: keepalive === undefined ? undefined : keepalive !== 0,
+      keepaliveIdleSeconds: tcp(TcpOption.KEEPIDLE),
+      keepaliveIntervalSeconds: tcp(TcpOption.KEEPINTVL),
+      keepaliveProbes: tcp(TcpOption.KEEPCNT),
+      linger2Seconds: tcp(TcpOption.LINGER2),
+      synCount: tcp(TcpOption.SYNCNT),
     };
+    // Older than any kernel that has pidfd_getfd: where one of them cannot be read, something else is wrong.
+    if (Object.values(options).includes(undefined)) return undefined;
+    return { ...(options as SocketOptions), rtoMaxMs: tcp(TcpOption.RTO_MAX_MS) };
   });
 }
 

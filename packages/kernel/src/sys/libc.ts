@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { KernelError } from '../errors.ts';
 import type { DirectoryCalls } from '../procfs/descriptors.ts';
 import { type MessageBatch, messageBatch } from './message_batch.ts';
 
@@ -79,7 +80,7 @@ export function growPipe(libc: Libc, fd: number): void {
 
 /** Loads the C library that Node itself is linked with (no path: works for glibc and musl). */
 export function loadLibc(): Libc {
-  const koffi = createRequire(import.meta.url)('koffi') as Koffi;
+  const koffi = loadKoffi();
   const library = koffi.load(null);
   const lazy = (prototype: string) => {
     let resolved: Func | undefined;
@@ -154,3 +155,16 @@ function directoryCalls(
     seek: (fd, offset) => checked(lseek(fd, offset, SEEK_SET)),
   };
 }
+
+/** @throws KernelError when the package or its binary for this machine is missing */
+function loadKoffi(): Koffi {
+  try {
+    return createRequire(import.meta.url)('koffi') as Koffi;
+  } catch (error) {
+    const detail = `the package koffi has no binary for ${process.platform} ${process.arch} here`;
+    const todo = 'install lastack again, with its optional packages';
+    throw Object.assign(new KernelError('loading the C library', ENOENT, { detail, todo }), { cause: error });
+  }
+}
+
+const ENOENT = 2;

@@ -1,5 +1,13 @@
 import { RULES } from '@lastack/core';
-import { NetlinkProtocol, openNetlink, privilegeCapabilities, probeSockDestroy } from '@lastack/kernel';
+import {
+  CapabilityBit,
+  effectiveCapabilities,
+  hasCapability,
+  NetlinkProtocol,
+  openNetlink,
+  privilegeCapabilities,
+  probeSockDestroy,
+} from '@lastack/kernel';
 import type { Command } from 'commander';
 import { type Effects, Exit, UserError } from '../../effects.ts';
 import { withUsefulAdvice } from '../../engine/advice.ts';
@@ -57,7 +65,12 @@ export async function examine(effects: Effects, scope: Scope, minimumIntervalMs:
 async function probeDestroy(effects: Effects) {
   const transport = openNetlink(effects.libc(), NetlinkProtocol.SOCK_DIAG);
   try {
-    return await probeSockDestroy(transport);
+    const found = await probeSockDestroy(transport);
+    const mayUse = hasCapability(effectiveCapabilities(effects.procRoot), CapabilityBit.NET_ADMIN);
+    if (!found.available || mayUse) return found;
+    // The kernel looks the socket up before it asks for the right: the probe alone proves only the kernel's half.
+    const because = 'the kernel has it, but CAP_NET_ADMIN is missing';
+    return { ...found, available: false, because, todo: 'run as root or with CAP_NET_ADMIN' };
   } finally {
     transport.close();
   }
