@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:net';
 import type { Note } from '@lastack/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type DescriptorScan, scanWithFs, scanWithSyscalls } from '../src/procfs/descriptors.ts';
+import { OwnerSearch } from '../src/procfs/owner_search.ts';
 import { findOwners } from '../src/procfs/owners.ts';
 import { directoryCalls } from './fixtures/proc/calls.ts';
 import { eventually, startBlocked, stopChild } from './fixtures/proc/child.ts';
@@ -100,6 +101,19 @@ describe('owners in a made-up /proc', () => {
         incomplete: false,
       },
     ]);
+  });
+
+  it('goes on where it paused, and gives the same', () => {
+    const fds = Object.fromEntries(Array.from({ length: 600 }, (_, at) => [at + 3, `socket:[${500 + at}]`]));
+    const { root } = tree({ ...processes, 70: { comm: 'big', fds } });
+    const search = new OwnerSearch({ procRoot: root, onNote: noNote });
+    let pauses = 0;
+    while (search.advance()) pauses++;
+    expect(pauses).toBeGreaterThanOrEqual(2);
+    const owners = search.finish();
+    expect(owners.get(100)?.map(({ pid }) => pid)).toEqual([20, 21]);
+    expect(owners.get(1099)).toEqual([{ pid: 70, command: 'big', fd: 602 }]);
+    expect(owners.get(999_999)).toBeUndefined();
   });
 
   it('says so when /proc hides the processes of others', () => {
