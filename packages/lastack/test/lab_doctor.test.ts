@@ -107,7 +107,16 @@ describe.skipIf(skip)('the doctor in each scenario', () => {
   afterAll(() => Promise.allSettled(results.values()), LIMIT_MS);
 
   for (const { scenario, family } of lasting)
-    it(keyOf(scenario, family), () => results.get(keyOf(scenario, family)), LIMIT_MS);
+    it(
+      keyOf(scenario, family),
+      () => {
+        const first = results.get(keyOf(scenario, family));
+        results.delete(keyOf(scenario, family));
+        // Tried again (as in CI) it is made again, alone: next to five others a timer may have been late.
+        return first ?? check(scenario, family);
+      },
+      LIMIT_MS,
+    );
 });
 
 describe.skipIf(skip)('the doctor where what it has to see lasts two seconds', () => {
