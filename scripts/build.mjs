@@ -19,6 +19,16 @@ const withoutChildProcess = {
   },
 };
 
+/** Found by Node at run time, koffi's script would be searched for and compiled at every start. */
+const koffiInside = {
+  name: 'koffi-inside',
+  setup(build) {
+    build.onLoad({ filter: /\/kernel\/src\/sys\/koffi\.ts$/ }, () => ({
+      contents: "export const requireKoffi = () => require('koffi');",
+    }));
+  },
+};
+
 /** Functions of built-in modules that few commands call: loaded on the first call, for loading takes milliseconds. */
 const RARE = { 'node:crypto': ['randomInt'] };
 
@@ -47,7 +57,7 @@ export async function bundle() {
     format: 'cjs',
     // koffi's own script is bundled; the packages that carry its binary are not.
     external: ['@koromix/*'],
-    plugins: [withoutChildProcess, rareBuiltins],
+    plugins: [withoutChildProcess, koffiInside, rareBuiltins],
     // The bundle is CommonJS (it starts faster); sources may still say import.meta.url.
     banner: { js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
     define: { 'import.meta.url': '__moduleUrl' },

@@ -11,6 +11,7 @@ const SLICE_MS = 0.5;
 export interface ReceiveBuffer {
   words: Uint32Array;
   view: DataView;
+  bytes: Uint8Array;
 }
 
 /** Receive buffers, as the transport and as the decoder see them. */
@@ -21,10 +22,12 @@ export interface ReceiveSet {
 
 function receiveSet(datagrams: number): ReceiveSet {
   const words = Array.from({ length: datagrams }, () => new Uint32Array(RECEIVE_BYTES / 4));
-  return {
-    bytes: words.map(({ buffer }) => new Uint8Array(buffer)),
-    buffers: words.map((each) => ({ words: each, view: new DataView(each.buffer) })),
-  };
+  const buffers = words.map((each) => ({
+    words: each,
+    view: new DataView(each.buffer),
+    bytes: new Uint8Array(each.buffer),
+  }));
+  return { bytes: buffers.map(({ bytes }) => bytes), buffers };
 }
 
 interface Filled {

@@ -90,7 +90,7 @@ describe('a dump', () => {
   });
 
   it('says so when a datagram was larger than the buffer', async () => {
-    const { incomplete } = await dump([{ bytes: join(socketMessage(), done()), trueLength: 40_000 }]);
+    const { incomplete } = await dump([{ bytes: socketMessage(), trueLength: 40_000 }, done()]);
     expect(incomplete).toContain('40000');
   });
 
@@ -100,6 +100,33 @@ describe('a dump', () => {
     const { table, incomplete } = await dump([join(socketMessage(), broken)]);
     expect(table.count).toBe(1);
     expect(incomplete).toContain('does not fit');
+  });
+
+  it('sees the end behind the messages of a full datagram, and says so when there was none', async () => {
+    const full = Array.from({ length: 200 }, () => socketMessage());
+    const { table, incomplete } = await dump([join(...full, done())]);
+    expect([table.count, incomplete]).toEqual([200, undefined]);
+    const falseEnd = socketMessage(`${CLOSE_WAIT_HEX} 14 00 00 00 03 00 00 00 01 00 00 00 00 00 00 00 00 00 00 00`);
+    const cut = await dump([join(...full, falseEnd), done()]);
+    expect(cut.incomplete).toBe('the dump stopped before its end: sockets are missing');
+  });
+
+  it('walks over merely bound sockets on a transport of their own', async () => {
+    const requests: number[] = [];
+    const over = (steps: Step[]) => {
+      const transport = scriptedTransport(steps);
+      const send = (bytes: Uint8Array) => requests.push(new DataView(bytes.buffer).getUint32(68, true));
+      return { ...transport, send: (bytes: Uint8Array) => void send(bytes), receive: transport.receive };
+    };
+    const table = new DiagTable();
+    const aside = over([socketMessage(), done()]);
+    const append = table.append.bind(table);
+    const incomplete = await dumpSockets(over([socketMessage(), done()]), { states: 0x3ffe, aside }, append);
+    expect([table.count, incomplete]).toEqual([2, undefined]);
+    expect(requests).toEqual([0x1ffe, 0x2000]);
+    const failing = over([new KernelError('receiving', 12)]);
+    const failure = dumpSockets(over([socketMessage(), done()]), { states: 0x3ffe, aside: failing }, append);
+    await expect(failure).rejects.toThrow(KernelError);
   });
 
   it('ignores what answers another request', async () => {

@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import { KernelError } from '../errors.ts';
 import type { DirectoryCalls } from '../procfs/descriptors.ts';
+import { requireKoffi } from './koffi.ts';
 import { type MessageBatch, messageBatch } from './message_batch.ts';
 
 /** The C library functions that lastack calls. Each returns -1 on failure; `errno()` then tells why. */
@@ -159,7 +159,7 @@ function directoryCalls(
 /** @throws KernelError when the package or its binary for this machine is missing */
 function loadKoffi(): Koffi {
   try {
-    return createRequire(import.meta.url)('koffi') as Koffi;
+    return requireKoffi() as Koffi;
   } catch (error) {
     const detail = `the package koffi has no binary for ${process.platform} ${process.arch} here`;
     const todo = 'install lastack again, with its optional packages';

@@ -1,4 +1,4 @@
-import { type FilterAst, type MeansId, type Note, type Row, stateMask, TcpState } from '@lastack/core';
+import { type FilterAst, type MeansId, type Note, stateMask, TcpState } from '@lastack/core';
 import { DiagTable } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -33,7 +33,7 @@ export async function matchMinisockets(
   for (const open of opened) {
     const table = new DiagTable();
     const request = { filter, withOwners: false, streaming: true, timerHz: () => undefined, stuck: undefined };
-    await listSockets(effects, open, request, notes, (source: DiagTable, row: Row) => table.copyRow(source, row));
+    await listSockets(effects, open, request, notes, { add: (source, row) => table.copyRow(source, row) });
     if (table.count > 0) matches.push({ open, table });
   }
   return matches;

@@ -16,11 +16,16 @@ export async function filterContext(
   notes: Note[],
 ): Promise<FilterContext> {
   const { devices } = requirements(filter);
-  const { ip_local_port_range_low: low, ip_local_port_range_high: high } = open.settings;
   const links = devices.length > 0 ? await linksOf(effects, open, notes) : new Map<string, number>();
   return {
-    namespaceLabel: open.ref.label,
-    ephemeralPorts: low !== undefined && high !== undefined ? [low, high] : undefined,
+    // Both take a look at /proc that few filters need.
+    get namespaceLabel() {
+      return open.ref.label;
+    },
+    get ephemeralPorts() {
+      const { ip_local_port_range_low: low, ip_local_port_range_high: high } = open.settings;
+      return low !== undefined && high !== undefined ? ([low, high] as const) : undefined;
+    },
     interfaceIndexOf: (name) => links.get(name),
     cgroupIdOf: (path) => cgroupId(effects.sysRoot, path),
   };

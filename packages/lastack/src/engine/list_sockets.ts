@@ -50,8 +50,16 @@ export interface ListedNamespace {
   conntrack: ConntrackIndex | undefined;
 }
 
-/** Receives each matching socket once, with TCP_INFO where its forecast needs that. */
-export type SocketSink = (table: DiagTable, row: Row, namespace: ListedNamespace) => void;
+/** Receives each matching socket once. */
+export interface SocketSink {
+  /** With TCP_INFO where the forecast needs that. */
+  add(table: DiagTable, row: Row, namespace: ListedNamespace): void;
+  /**
+   * Straight from a reply, with struct inet_diag_msg at `at` of `bytes` and `words`, before it is in any table.
+   * @returns false when these bytes do not suffice: then it is added later
+   */
+  addReply?(bytes: Uint8Array, words: Uint32Array, at: number, namespace: ListedNamespace): boolean;
+}
 
 /**
  * Lists the sockets of one namespace that match. What the kernel can check is checked there; the rest here.
@@ -79,7 +87,7 @@ class Listing {
   readonly #context: FilterContext;
   readonly #notes: Note[];
   readonly #sink: SocketSink;
-  readonly #namespace: ListedNamespace;
+  readonly #namespace: ListedNamespace & { owners: SocketOwners | undefined };
   readonly #needs: ReturnType<typeof requirements>;
   readonly #search: OwnerSearch | undefined;
   /** Sockets of the batch now being received. */
@@ -102,8 +110,12 @@ class Listing {
     this.#notes = notes;
     this.#sink = sink;
     this.#namespace = {
-      label: open.ref.label,
-      settings: open.settings,
+      get label() {
+        return open.ref.label;
+      },
+      get settings() {
+        return open.settings;
+      },
       owners: undefined,
       conntrack: request.conntrack,
     };
@@ -119,13 +131,17 @@ class Listing {
       allowMark: hasCapability(effectiveCapabilities(this.#effects.procRoot), CapabilityBit.NET_ADMIN),
     });
     const keepAll = !streaming || this.#isSecondLookNeeded();
+    const addReply = keepAll || residual ? undefined : this.#sink.addReply;
     // The first look may let through too much, never too little, while the second is still to come.
     const matches = this.#isSecondLookNeeded() || !residual ? () => true : compileFilter(residual, this.#context);
     const batch = this.#batch;
     const dump = dumpSockets(
       this.#open.diag,
-      { states: stateMask(filter), bytecode: bytes },
-      (words, view, at, end) => batch.append(words, view, at, end),
+      { states: stateMask(filter), bytecode: bytes, aside: this.#open.diagAside },
+      (words, view, at, end, reply) => {
+        if (addReply?.(reply, words, at, this.#namespace)) this.count++;
+        else batch.append(words, view, at, end);
+      },
       () => {
         for (let row = 0; row < batch.count; row++) {
           if (!matches(batch, row)) continue;
@@ -136,6 +152,9 @@ class Listing {
         batch.clear();
       },
     );
+    // Read while the kernel works: the first socket will ask for it.
+    void this.#open.settings;
+    this.#request.timerHz();
     const incomplete = await searchMeanwhile(this.#search, dump);
     if (incomplete) this.#note('sockets', incomplete, true);
   }
@@ -154,7 +173,7 @@ class Listing {
   }
 
   #give(table: DiagTable, row: Row): void {
-    this.#sink(table, row, this.#namespace);
+    this.#sink.add(table, row, this.#namespace);
     this.count++;
   }
 

@@ -16,22 +16,16 @@ export type Scope = 'own' | 'all' | readonly number[];
  * @throws UserError without /proc, which alone tells what there is: an empty list would look like an idle host
  */
 export function namespacesIn(effects: Effects, scope: Scope, notes: Note[]): NamespaceRef[] {
-  const own = namespaceInode(`${effects.procRoot}/thread-self/ns/net`);
+  const own = namespaceInode(ownPath(effects));
   if (own === undefined) {
-    const what = `finding the network namespaces: ${effects.procRoot}/thread-self/ns/net cannot be read`;
+    const what = `finding the network namespaces: ${ownPath(effects)} cannot be read`;
     throw new UserError(`${what}; mount it with: mount -t proc proc ${effects.procRoot}`, Exit.NOT_POSSIBLE);
   }
-  const all = listNamespaces({
-    procRoot: effects.procRoot,
-    namedRoots: NAMED_NAMESPACE_ROOTS,
-    onNote: (note) => {
-      // Asked for one namespace only, it is no loss that others are hidden.
-      if (scope !== 'own') notes.push(note);
-    },
-  });
+  // Asked for one namespace only, it is no loss that others are hidden.
+  if (scope === 'own') return [new OwnNamespace(effects, own)];
+  const all = listedIn(effects, (note) => notes.push(note));
   if (scope === 'all') return all;
-  const wanted = scope === 'own' ? [own] : scope;
-  for (const inode of wanted) {
+  for (const inode of scope) {
     if (all.some((one) => one.inode === inode)) continue;
     notes.push({
       what: `network namespace netns-${inode} not read`,
@@ -39,7 +33,40 @@ export function namespacesIn(effects: Effects, scope: Scope, notes: Note[]): Nam
       incomplete: true,
     });
   }
-  return all.filter(({ inode }) => wanted.includes(inode));
+  return all.filter(({ inode }) => scope.includes(inode));
+}
+
+function ownPath({ procRoot }: Effects): string {
+  return `${procRoot}/thread-self/ns/net`;
+}
+
+/** Whether it is the namespace that lastack itself runs in. */
+export function isOwnNamespace(effects: Effects, { path }: NamespaceRef): boolean {
+  return path === ownPath(effects);
+}
+
+function listedIn({ procRoot }: Effects, onNote: (note: Note) => void): NamespaceRef[] {
+  return listNamespaces({ procRoot, namedRoots: NAMED_NAMESPACE_ROOTS, onNote });
+}
+
+/** One's own namespace. Its name takes a look at every process of the host, so it is looked for when it is shown. */
+class OwnNamespace implements NamespaceRef {
+  readonly inode: number;
+  readonly path: string;
+  readonly #effects: Effects;
+  #label: string | undefined;
+
+  constructor(effects: Effects, inode: number) {
+    this.inode = inode;
+    this.path = ownPath(effects);
+    this.#effects = effects;
+  }
+
+  get label(): string {
+    const listed = () => listedIn(this.#effects, () => undefined).find(({ inode }) => inode === this.inode);
+    this.#label ??= listed()?.label ?? `netns-${this.inode}`;
+    return this.#label;
+  }
 }
 
 /** Runs synchronous work with this thread inside the namespace; undefined, and a note, when that is not possible. */

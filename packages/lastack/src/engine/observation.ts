@@ -16,14 +16,16 @@ import {
   readTimerHz,
 } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
-import { inside, namespacesIn, type Scope } from './namespaces.ts';
+import { inside, isOwnNamespace, namespacesIn, type Scope } from './namespaces.ts';
 import { ownerSearch, searchMeanwhile } from './owner_search.ts';
 
 /** A namespace that is open: its netlink socket stays in it, whatever the thread does afterwards. */
 export interface OpenNamespace {
   ref: NamespaceRef;
   diag: NetlinkTransport;
-  settings: Settings;
+  /** A second one, for walks that go on at the same time. */
+  diagAside: NetlinkTransport;
+  readonly settings: Settings;
 }
 
 /** Opens the namespaces of a scope for reading. One that cannot be entered or vanished becomes a note. */
@@ -31,24 +33,52 @@ export function openNamespaces(effects: Effects, scope: Scope, notes: Note[]): O
   const refs = namespacesIn(effects, scope, notes);
   const opened: OpenNamespace[] = [];
   for (const ref of refs) {
-    const open = inside(effects, ref, notes, () => ({
-      ref,
-      diag: openNetlink(effects.libc(), NetlinkProtocol.SOCK_DIAG),
-      settings: readSettings(effects),
-    }));
+    const open = inside(effects, ref, notes, () => openHere(effects, ref));
     if (open) opened.push(open);
   }
   return opened;
 }
 
-export function closeNamespaces(opened: readonly OpenNamespace[]): void {
-  for (const { diag } of opened) diag.close();
+/** Opens the namespace that the thread is in now. */
+function openHere(effects: Effects, ref: NamespaceRef): OpenNamespace {
+  const open = () => openNetlink(effects.libc(), NetlinkProtocol.SOCK_DIAG);
+  const settings = isOwnNamespace(effects, ref) ? undefined : readSettings(effects);
+  return new Opened(ref, open(), open(), () => settings ?? readSettings(effects));
+}
+
+class Opened implements OpenNamespace {
+  readonly ref: NamespaceRef;
+  readonly diag: NetlinkTransport;
+  readonly diagAside: NetlinkTransport;
+  readonly #read: () => Settings;
+  #settings: Settings | undefined;
+
+  constructor(ref: NamespaceRef, diag: NetlinkTransport, diagAside: NetlinkTransport, read: () => Settings) {
+    this.ref = ref;
+    this.diag = diag;
+    this.diagAside = diagAside;
+    this.#read = read;
+  }
+
+  /** One's own can be read at any time: when the kernel has been given its work. */
+  get settings(): Settings {
+    this.#settings ??= this.#read();
+    return this.#settings;
+  }
+}
+
+export function closeNamespaces(opened: readonly Pick<OpenNamespace, 'diag' | 'diagAside'>[]): void {
+  for (const { diag, diagAside } of opened) {
+    diag.close();
+    diagAside.close();
+  }
 }
 
 /** A namespace as observed, still open for second passes; the snapshot's maps are filled in while diagnosing. */
 export interface ObservedNamespace extends NamespaceSnapshot {
   table: DiagTable;
   diag: NetlinkTransport;
+  diagAside: NetlinkTransport;
   ref: NamespaceRef;
   paths: Map<string, NonNullable<ReturnType<NamespaceSnapshot['paths']['get']>>>;
   options: Map<bigint, NonNullable<ReturnType<NamespaceSnapshot['options']['get']>>>;
@@ -92,7 +122,7 @@ export async function observe(effects: Effects, scope: Scope): Promise<Observati
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
       failure = error;
-      open.diag.close();
+      closeNamespaces([open]);
       notes.push(failureNote(open.ref, error));
     }
   }
@@ -130,8 +160,8 @@ function growHeapFaster(): void {
 }
 
 async function observeNamespace(effects: Effects, open: OpenNamespace, notes: Note[]): Promise<ObservedNamespace> {
-  const { ref, diag, settings } = open;
-  const isOwn = ref.path.endsWith('thread-self/ns/net');
+  const { ref, diag, diagAside } = open;
+  const isOwn = isOwnNamespace(effects, ref);
   const read = inside(effects, ref, notes, () => ({
     sockstat: readSockstat(effects),
     counters: readCounters(effects),
@@ -142,15 +172,18 @@ async function observeNamespace(effects: Effects, open: OpenNamespace, notes: No
   const expected = (sockstat['TCP.inuse'] ?? 0) + (sockstat['TCP.tw'] ?? 0);
   if (expected >= MANY_SOCKETS) growHeapFaster();
   const table = new DiagTable(expected);
-  const incomplete = await dumpSockets(diag, { states: ALL_STATES }, (words, view, at, end) =>
+  const dump = dumpSockets(diag, { states: ALL_STATES, aside: diagAside }, (words, view, at, end) =>
     table.append(words, view, at, end),
   );
+  const { settings } = open;
+  const incomplete = await dump;
   if (incomplete)
     notes.push({ what: `sockets of network namespace ${ref.label}`, because: incomplete, incomplete: true });
   const first = read?.counters;
   return {
     ref,
     diag,
+    diagAside,
     inode: ref.inode,
     label: ref.label,
     enterPath: isOwn ? undefined : ref.path,

@@ -68,7 +68,7 @@ async function list(effects: Effects, words: string[], options: ListOptions): Pr
         open,
         { filter, withOwners: options.owners, streaming: printer.streaming, timerHz, stuck, conntrack },
         notes,
-        printer.socket,
+        printer,
       );
     }
   } finally {
@@ -102,10 +102,9 @@ async function stuckCookies(effects: Effects, scope: Scope): Promise<Set<bigint>
   return new Set(findings.flatMap(({ sockets }) => sockets.map(({ namespace, row }) => namespace.table.cookie(row))));
 }
 
-interface Printer {
+interface Printer extends SocketSink {
   /** Whether sockets may come while the dump goes on. */
   streaming: boolean;
-  socket: SocketSink;
   end(notes: readonly Note[]): void;
 }
 
@@ -130,18 +129,21 @@ function makePrinter(effects: Effects, options: ListOptions, scope: Scope, timer
     timerHz,
   };
   const page = pageOptions(effects);
-  const text =
-    page.width < NARROW_COLUMNS
-      ? new NarrowSocketList(effects.stdout, columns, page)
-      : new SocketListText(effects.stdout, columns);
-  return { streaming: !effects.stdout.isTerminal, socket: text.add, end: () => text.end() };
+  const streaming = !effects.stdout.isTerminal;
+  if (page.width < NARROW_COLUMNS) {
+    const list = new NarrowSocketList(effects.stdout, columns, page);
+    return { streaming, add: list.add, end: () => list.end() };
+  }
+  const { add, addReply, end } = new SocketListText(effects.stdout, columns);
+  // What connection tracking says of a socket is searched for by its row.
+  return { streaming, add, addReply: columns.conntrack ? undefined : addReply, end };
 }
 
 function ndjsonPrinter(effects: Effects, timerHz: TimerHz): Printer {
   const out = new TextChunks(effects.stdout);
   return {
     streaming: true,
-    socket: (table, row, namespace) => out.add(`${JSON.stringify(listedJson(table, row, namespace, timerHz))}\n`),
+    add: (table, row, namespace) => out.add(`${JSON.stringify(listedJson(table, row, namespace, timerHz))}\n`),
     end: () => out.flush(),
   };
 }
@@ -154,7 +156,7 @@ function jsonPrinter(effects: Effects, timerHz: TimerHz): Printer {
   let separator = '\n';
   return {
     streaming: true,
-    socket(table, row, namespace) {
+    add(table, row, namespace) {
       out.add(separator + JSON.stringify(listedJson(table, row, namespace, timerHz)));
       separator = ',\n';
     },

@@ -93,10 +93,17 @@ export const TEST_SETTINGS: Settings = {
   ip_local_port_range_high: 60_999,
 };
 
+const NO_KERNEL = {
+  send: () => 0,
+  receive: () => Promise.reject(new Error('no kernel in this test')),
+  close: () => undefined,
+};
+
 export function observedNamespace(label: string, sockets: readonly TestSocket[]): ObservedNamespace {
   return {
     ref: { inode: 1, label, path: '/proc/self/ns/net' },
-    diag: { send: () => 0, receive: () => Promise.reject(new Error('no kernel in this test')), close: () => undefined },
+    diag: NO_KERNEL,
+    diagAside: NO_KERNEL,
     inode: 4026531840,
     label,
     enterPath: label === 'host' ? undefined : `/run/netns/${label}`,

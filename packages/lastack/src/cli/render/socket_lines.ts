@@ -72,27 +72,28 @@ export function headerLine(layout: Layout, withOwner: boolean): string {
 }
 
 /**
- * Writes one socket up to its CLEARS cell and returns the position behind it. `namespace` is undefined where its column
- * is left out. No options object: it would be made anew for each of 300,000 lines.
+ * Writes one socket up to its CLEARS cell and returns the position behind it. struct inet_diag_msg stands at `source` of
+ * `bytes`, which `words` covers too: in a reply or in a table. `state` is the one to show; `namespace` is undefined where
+ * its column is left out. No options object: it would be made anew for each of 300,000 lines.
  */
 export function putSocket(
   lines: LineBuffer,
   layout: Layout,
-  table: DiagTable,
-  row: Row,
+  bytes: Uint8Array,
+  words: Uint32Array,
+  source: number,
+  state: number,
   clears: Uint8Array,
   namespace: string | undefined,
 ): number {
   const { bytes: target, view } = lines;
   const start = lines.at;
-  const { bytes } = table;
-  const source = table.offset(row);
   let at = start;
   if (namespace !== undefined) {
     at = putColumn(view, putText(target, at, namespace, start + LINE_LIMIT / 4), start + layout.state);
   }
-  const state = table.state(row) & 15;
-  const [received, sent] = [table.receiveQueue(row), table.sendQueue(row)];
+  const received = words[(source + DiagField.receiveQueue) >> 2];
+  const sent = words[(source + DiagField.sendQueue) >> 2];
   if (received === 0 && sent === 0 && at === start + layout.state) {
     at = putWords(view, at, IDLE_CELLS[state]);
   } else {

@@ -1,5 +1,5 @@
-import { type Row, TcpState, TimerCode } from '@lastack/core';
-import type { DiagTable } from '@lastack/kernel';
+import { type Row, socketKind, TcpState, TimerCode } from '@lastack/core';
+import { DiagField, type DiagTable } from '@lastack/kernel';
 import type { Stream } from '../../effects.ts';
 import { forecastListed } from '../../engine/forecast_listed.ts';
 import type { ListedNamespace } from '../../engine/list_sockets.ts';
@@ -43,7 +43,10 @@ export class SocketListText {
     const clears = this.#clears.cell(table, row, namespace);
     const lines = this.#lines;
     const start = lines.at;
-    let end = putSocket(lines, this.#layout, table, row, clears, namespaces ? namespace.label : undefined);
+    const { bytes, words } = table;
+    const label = namespaces ? namespace.label : undefined;
+    const source = table.offset(row);
+    let end = putSocket(lines, this.#layout, bytes, words, source, table.state(row) & 15, clears, label);
     if (owners) {
       const at = putColumn(lines.view, end, start + this.#layout.owner);
       end = this.#owners.put(lines, at, start + LINE_LIMIT - 1, table, row, namespace);
@@ -55,14 +58,38 @@ export class SocketListText {
     lines.endLine(end);
   };
 
+  /**
+   * The same straight from a reply, for the sockets that nothing but these bytes is shown of: most of a large host.
+   * @returns false when the line takes more; nothing is written then
+   */
+  readonly addReply = (bytes: Uint8Array, words: Uint32Array, at: number, namespace: ListedNamespace): boolean => {
+    const { namespaces, owners } = this.#options;
+    const state = bytes[at + DiagField.state];
+    const timer = bytes[at + DiagField.timer];
+    const inode = words[(at + DiagField.inode) >> 2];
+    if ((owners && inode !== 0) || state === TcpState.CLOSE) return false;
+    const clears = this.#clears.known(state, timer, inode, words[(at + DiagField.expiresMs) >> 2]);
+    if (clears === undefined) return false;
+    const lines = this.#lines;
+    const start = lines.at;
+    const label = namespaces ? namespace.label : undefined;
+    let end = putSocket(lines, this.#layout, bytes, words, at, state & 15, clears, label);
+    if (owners) {
+      const column = putColumn(lines.view, end, start + this.#layout.owner);
+      end = this.#owners.putKind(lines, column, socketKind(state, timer, inode));
+    }
+    lines.endLine(end);
+    return true;
+  };
+
   /** In place of the owner, or behind what most owners take. */
   #conntrackColumn(): number {
     return this.#layout.owner + (this.#options.owners ? OWNER_WIDTH : 0);
   }
 
-  end(): void {
+  readonly end = (): void => {
     this.#lines.flush();
-  }
+  };
 
   #header(): void {
     this.#started = true;
@@ -99,6 +126,12 @@ class ClearsCells {
       return this.#untimed[state];
     }
     return this.#make(table, row, namespace);
+  }
+
+  /** The cell of an earlier socket that would show the same; undefined: not yet, or the socket's own alone. */
+  known(state: number, timer: number, inode: number, expiresMs: number): Uint8Array | undefined {
+    if (state === TcpState.TIME_WAIT) return this.#timeWait[(expiresMs / 100) | 0];
+    return timer === TimerCode.NONE && inode !== 0 ? this.#untimed[state] : undefined;
   }
 
   #make(table: DiagTable, row: Row, namespace: ListedNamespace): Uint8Array {
