@@ -66,7 +66,18 @@ export async function bundle() {
     legalComments: 'none',
     logLevel: 'warning',
   });
+  await compileLineWriter();
   writeCodeCache();
+}
+
+/** AssemblyScript to WebAssembly. */
+async function compileLineWriter() {
+  const { main } = await import('assemblyscript/asc');
+  const source = 'packages/lastack/wasm/reply_lines.ts';
+  const target = 'packages/lastack/dist/reply_lines.wasm';
+  const options = ['-O3', '--runtime', 'stub', '--noAssert', '--baseDir', root, '--outFile', target];
+  const { error, stderr } = await main([source, ...options]);
+  if (error) throw new Error(`compiling ${source}: ${stderr.toString()}`);
 }
 
 /** Runs what people call most, keeping the functions that were compiled for it for all later runs. */

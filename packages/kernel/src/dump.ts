@@ -29,10 +29,20 @@ export interface DumpRequest {
    * port in use: a third of the time on a host with many connections. With this transport it runs beside the other.
    */
   aside?: NetlinkTransport;
+  /** Is offered the sockets first; `visit` gets those that it leaves. */
+  bulk?: BulkVisitor;
 }
 
-/** Takes one socket: `words`, `view` and `bytes` cover the receive buffer, struct inet_diag_msg starts at `at`. */
-export type Visit = (words: Uint32Array, view: DataView, at: number, end: number, bytes: Uint8Array) => void;
+/** Takes runs of sockets at once, straight from a datagram. */
+export interface BulkVisitor {
+  /** A datagram of the dump with this sequence number has come: `length` bytes, at most 32 KiB. */
+  begin(bytes: Uint8Array, length: number, sequence: number): void;
+  /** Takes messages from the offset `at` on. @returns where the first begins that it leaves; `at` when it takes none */
+  take(at: number): number;
+}
+
+/** Takes one socket: `words` and `view` cover the receive buffer, struct inet_diag_msg starts at `at`. */
+export type Visit = (words: Uint32Array, view: DataView, at: number, end: number) => void;
 
 const BOUND = 1 << TcpState.BOUND_INACTIVE;
 
@@ -43,12 +53,12 @@ const BOUND = 1 << TcpState.BOUND_INACTIVE;
  */
 export async function dumpSockets(
   transport: NetlinkTransport,
-  { states, bytecode, aside }: DumpRequest,
+  { states, bytecode, aside, bulk }: DumpRequest,
   visit: Visit,
   afterBatch?: () => void,
 ): Promise<string | undefined> {
   const dump = (over: NetlinkTransport, mask: number) =>
-    walk(over, encodeDumpRequest(1, mask, 0, bytecode), 'listing TCP sockets', visit, afterBatch);
+    walk(over, encodeDumpRequest(1, mask, 0, bytecode), 'listing TCP sockets', { visit, afterBatch, bulk });
   if (!aside || !(states & BOUND) || !(states & ~BOUND)) return dump(transport, states);
   // Both run to their end, also when one fails: their buffers are written to until then.
   const walks = await Promise.allSettled([dump(transport, states & ~BOUND), dump(aside, BOUND)]);
@@ -69,7 +79,7 @@ export function fetchInfo(
   for (const row of rows) states |= 1 << table.state(row);
   table.expectInfo(rows);
   const request = encodeDumpRequest(2, states, EXTENSION_INFO);
-  return walk(transport, request, 'reading TCP_INFO', (_words, view, at, end) => {
+  const visit: Visit = (_words, view, at, end) => {
     forEachAttribute(view, at + DIAG_MESSAGE_BYTES, end, (type, value, length) => {
       if (type !== DiagAttribute.INFO) return;
       const cookie = at + DiagField.cookie;
@@ -82,7 +92,14 @@ export function fetchInfo(
         length,
       );
     });
-  });
+  };
+  return walk(transport, request, 'reading TCP_INFO', { visit });
+}
+
+interface Visitors {
+  visit: Visit;
+  afterBatch?: () => void;
+  bulk?: BulkVisitor;
 }
 
 /** Sends a dump request and visits each reply; resolves to why the result is incomplete, if it is. */
@@ -90,8 +107,7 @@ async function walk(
   transport: NetlinkTransport,
   request: Uint8Array,
   operation: string,
-  visit: Visit,
-  afterBatch?: () => void,
+  visitors: Visitors,
 ): Promise<string | undefined> {
   const sequence = new DataView(request.buffer).getUint32(8, LITTLE_ENDIAN);
   const progress: Progress = { incomplete: undefined, strays: 0, ended: false };
@@ -102,8 +118,8 @@ async function walk(
   const stream = new ReplyStream((set) => receiveInto(transport, set, progress), isLast);
   try {
     for (let reply = await stream.next(); reply; reply = await stream.next()) {
-      readDatagram(reply.buffer, reply.length, sequence, operation, visit, progress);
-      if (stream.isBatchEnd) afterBatch?.();
+      readDatagram(reply.buffer, reply.length, sequence, operation, visitors, progress);
+      if (stream.isBatchEnd) visitors.afterBatch?.();
     }
     if (!progress.ended) progress.incomplete ??= 'the dump stopped before its end: sockets are missing';
     return progress.incomplete;
@@ -168,13 +184,20 @@ function readDatagram(
   end: number,
   sequence: number,
   operation: string,
-  visit: Visit,
+  { visit, bulk }: Visitors,
   progress: Progress,
 ): void {
   const { view } = buffer;
   let ours = false;
   let at = 0;
+  bulk?.begin(buffer.bytes, end, sequence);
   while (at + NLMSG_HEADER_BYTES <= end) {
+    const next = bulk?.take(at) ?? at;
+    if (next > at) {
+      ours = true;
+      at = next;
+      continue;
+    }
     const length = view.getUint32(at, LITTLE_ENDIAN);
     if (length < NLMSG_HEADER_BYTES || at + length > end) {
       progress.incomplete ??= `a netlink message of ${length} bytes does not fit its datagram: the rest was not read`;
@@ -194,7 +217,7 @@ function readDatagram(
 }
 
 function readMessage(
-  { words, view, bytes }: ReceiveBuffer,
+  { words, view }: ReceiveBuffer,
   at: number,
   length: number,
   operation: string,
@@ -207,7 +230,7 @@ function readMessage(
     progress.incomplete ??= 'the socket table changed during the dump (NLM_F_DUMP_INTR): sockets may be missing';
   }
   if (type === TCPDIAG_GETSOCK || type === SOCK_DIAG_BY_FAMILY) {
-    if (length >= NLMSG_HEADER_BYTES + DIAG_MESSAGE_BYTES) visit(words, view, body, at + length, bytes);
+    if (length >= NLMSG_HEADER_BYTES + DIAG_MESSAGE_BYTES) visit(words, view, body, at + length);
     else progress.incomplete ??= `a socket message of ${length} bytes is too short: a socket is missing`;
   } else if (type === NlmsgType.ERROR || type === NlmsgType.DONE) {
     progress.ended = true;

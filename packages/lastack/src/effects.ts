@@ -25,6 +25,8 @@ export interface Effects {
   kernelRelease: string;
   procRoot: string;
   sysRoot: string;
+  /** The compiled writer of lines for long lists; undefined where the build did not put it beside the program. */
+  lineProgram(): WebAssembly.Module | undefined;
   /** Loads the C library on first use: `--help` and `explain` do without. */
   libc(): Libc;
 }

@@ -1,5 +1,6 @@
-import { writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { hostname, release } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { growPipe, type Libc, loadLibc } from '@lastack/kernel';
 import { runCommandLine } from './cli/program.ts';
 import { ClosedPipe, type Effects, Exit, Interruption, type Stream } from './effects.ts';
@@ -77,6 +78,16 @@ function interruptible(): { signal: AbortSignal; release(): void } {
   };
 }
 
+/** Only ever a shortcut: where it is missing, lists are written without it. */
+function lineProgram(): WebAssembly.Module | undefined {
+  try {
+    const bytes = readFileSync(fileURLToPath(new URL('reply_lines.wasm', import.meta.url)));
+    return new WebAssembly.Module(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 const libc = lazy<Libc>(loadLibc);
 
 const effects: Effects = {
@@ -99,6 +110,7 @@ const effects: Effects = {
   kernelRelease: release(),
   procRoot: '/proc',
   sysRoot: '/sys',
+  lineProgram,
   libc,
 };
 

@@ -126,12 +126,9 @@ export class DiagTable implements SocketTable {
     return this.#bytes.subarray(at, at + 48);
   }
 
-  /** Raw access for the text writer: the memory of all rows, where a row starts, and the length of one. */
+  /** Raw access for the text writer: the bytes of all rows, where a row starts, and the length of one. */
   get bytes(): Uint8Array {
     return this.#bytes;
-  }
-  get words(): Uint32Array {
-    return this.#words;
   }
   offset(row: number): number {
     return row * ROW_BYTES;

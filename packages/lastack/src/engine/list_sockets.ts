@@ -14,6 +14,7 @@ import {
   TimerCode,
 } from '@lastack/core';
 import {
+  type BulkVisitor,
   CapabilityBit,
   compileBytecode,
   DiagTable,
@@ -54,11 +55,8 @@ export interface ListedNamespace {
 export interface SocketSink {
   /** With TCP_INFO where the forecast needs that. */
   add(table: DiagTable, row: Row, namespace: ListedNamespace): void;
-  /**
-   * Straight from a reply, with struct inet_diag_msg at `at` of `bytes` and `words`, before it is in any table.
-   * @returns false when these bytes do not suffice: then it is added later
-   */
-  addReply?(bytes: Uint8Array, words: Uint32Array, at: number, namespace: ListedNamespace): boolean;
+  /** Takes many at once straight from the replies, and counts them; the others are added. */
+  bulk?: BulkVisitor & { readonly count: number };
 }
 
 /**
@@ -131,17 +129,15 @@ class Listing {
       allowMark: hasCapability(effectiveCapabilities(this.#effects.procRoot), CapabilityBit.NET_ADMIN),
     });
     const keepAll = !streaming || this.#isSecondLookNeeded();
-    const addReply = keepAll || residual ? undefined : this.#sink.addReply;
+    const bulk = keepAll || residual ? undefined : this.#sink.bulk;
+    const before = bulk?.count ?? 0;
     // The first look may let through too much, never too little, while the second is still to come.
     const matches = this.#isSecondLookNeeded() || !residual ? () => true : compileFilter(residual, this.#context);
     const batch = this.#batch;
     const dump = dumpSockets(
       this.#open.diag,
-      { states: stateMask(filter), bytecode: bytes, aside: this.#open.diagAside },
-      (words, view, at, end, reply) => {
-        if (addReply?.(reply, words, at, this.#namespace)) this.count++;
-        else batch.append(words, view, at, end);
-      },
+      { states: stateMask(filter), bytecode: bytes, aside: this.#open.diagAside, bulk },
+      (words, view, at, end) => batch.append(words, view, at, end),
       () => {
         for (let row = 0; row < batch.count; row++) {
           if (!matches(batch, row)) continue;
@@ -156,6 +152,7 @@ class Listing {
     void this.#open.settings;
     this.#request.timerHz();
     const incomplete = await searchMeanwhile(this.#search, dump);
+    if (bulk) this.count += bulk.count - before;
     if (incomplete) this.#note('sockets', incomplete, true);
   }
 

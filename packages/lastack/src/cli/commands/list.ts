@@ -134,9 +134,8 @@ function makePrinter(effects: Effects, options: ListOptions, scope: Scope, timer
     const list = new NarrowSocketList(effects.stdout, columns, page);
     return { streaming, add: list.add, end: () => list.end() };
   }
-  const { add, addReply, end } = new SocketListText(effects.stdout, columns);
-  // What connection tracking says of a socket is searched for by its row.
-  return { streaming, add, addReply: columns.conntrack ? undefined : addReply, end };
+  const list = new SocketListText(effects.stdout, columns, streaming ? effects.lineProgram() : undefined);
+  return { streaming, add: list.add, bulk: list.bulk, end: () => list.end() };
 }
 
 function ndjsonPrinter(effects: Effects, timerHz: TimerHz): Printer {

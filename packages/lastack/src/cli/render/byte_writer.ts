@@ -1,7 +1,8 @@
 /** Where finished bytes go. Must take all of them before it returns. */
 export type Sink = (bytes: Uint8Array) => void;
 
-const FLUSH_BYTES = 1 << 18;
+/** From here on what was collected is handed on. */
+export const FLUSH_BYTES = 1 << 18;
 /** Bytes one line may take. */
 export const LINE_LIMIT = 8192;
 
@@ -95,20 +96,28 @@ export function putText(target: Buffer, at: number, text: string, limit: number)
 export class LineBuffer {
   readonly #sink: Sink;
   /** Write one line at `at`, at most LINE_LIMIT bytes, then call `endLine`. */
-  readonly bytes = Buffer.from(new ArrayBuffer(FLUSH_BYTES + LINE_LIMIT));
+  readonly bytes: Buffer;
   /** The same memory. */
-  readonly view = new DataView(this.bytes.buffer);
+  readonly view: DataView;
   at = 0;
 
-  constructor(sink: Sink) {
+  /** @param memory FLUSH_BYTES + LINE_LIMIT bytes of it, from `offset` on, are used */
+  constructor(sink: Sink, memory: ArrayBufferLike = new ArrayBuffer(FLUSH_BYTES + LINE_LIMIT), offset = 0) {
     this.#sink = sink;
+    this.bytes = Buffer.from(memory, offset, FLUSH_BYTES + LINE_LIMIT);
+    this.view = new DataView(memory, offset, FLUSH_BYTES + LINE_LIMIT);
   }
 
   /** @param end position behind the line's last byte */
   endLine(end: number): void {
     this.bytes[end] = LINE_FEED;
-    this.at = end + 1;
-    if (this.at >= FLUSH_BYTES) this.flush();
+    this.goTo(end + 1);
+  }
+
+  /** Whole lines were written up to `at`. */
+  goTo(at: number): void {
+    this.at = at;
+    if (at >= FLUSH_BYTES) this.flush();
   }
 
   flush(): void {

@@ -13,16 +13,11 @@ export class OwnerCells {
   /** Writes at `at`, not beyond `limit`. @returns the position behind it */
   put(lines: LineBuffer, at: number, limit: number, table: DiagTable, row: Row, namespace: ListedNamespace): number {
     const inode = table.inode(row);
-    if (inode === 0) return this.putKind(lines, at, table.kind(row));
+    if (inode === 0) return putBytes(lines.bytes, at, this.#kind(table.kind(row)));
     const holders = namespace.owners?.get(inode);
     if (holders?.length !== 1) return putText(lines.bytes, at, ownerCell(table, row, namespace), limit);
     const [holder] = holders;
     return putNumber(lines.view, putBytes(lines.bytes, at, this.#process(holder)), holder.fd);
-  }
-
-  /** Why nobody holds it. */
-  putKind(lines: LineBuffer, at: number, kind: SocketKind): number {
-    return putBytes(lines.bytes, at, this.#kind(kind));
   }
 
   #kind(kind: SocketKind): Uint8Array {

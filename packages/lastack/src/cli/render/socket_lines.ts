@@ -41,9 +41,10 @@ const STATE_NAMES = Array.from({ length: 16 }, (_, state) =>
 );
 const STATE_BYTES: readonly Uint8Array[] = STATE_NAMES.map((name) => Buffer.from(name));
 /** STATE, RECV-Q and SEND-Q of a socket whose queues are empty, as nearly all are. */
-const IDLE_CELLS: readonly Uint32Array[] = STATE_NAMES.map((name) =>
-  wordsOf(name.padEnd(STATE_WIDTH) + '0'.padEnd(QUEUE_WIDTH).repeat(2)),
-);
+export function idleCells(state: number): string {
+  return STATE_NAMES[state].padEnd(STATE_WIDTH) + '0'.padEnd(QUEUE_WIDTH).repeat(2);
+}
+const IDLE_CELLS: readonly Uint32Array[] = STATE_NAMES.map((_, state) => wordsOf(idleCells(state)));
 
 export function layoutFor(withNamespace: boolean): Layout {
   const state = withNamespace ? NAMESPACE_WIDTH : 0;
@@ -72,28 +73,27 @@ export function headerLine(layout: Layout, withOwner: boolean): string {
 }
 
 /**
- * Writes one socket up to its CLEARS cell and returns the position behind it. struct inet_diag_msg stands at `source` of
- * `bytes`, which `words` covers too: in a reply or in a table. `state` is the one to show; `namespace` is undefined where
- * its column is left out. No options object: it would be made anew for each of 300,000 lines.
+ * Writes one socket up to its CLEARS cell and returns the position behind it. `namespace` is undefined where its column
+ * is left out. No options object: it would be made anew for each of 300,000 lines.
  */
 export function putSocket(
   lines: LineBuffer,
   layout: Layout,
-  bytes: Uint8Array,
-  words: Uint32Array,
-  source: number,
-  state: number,
+  table: DiagTable,
+  row: Row,
   clears: Uint8Array,
   namespace: string | undefined,
 ): number {
   const { bytes: target, view } = lines;
   const start = lines.at;
+  const { bytes } = table;
+  const source = table.offset(row);
   let at = start;
   if (namespace !== undefined) {
     at = putColumn(view, putText(target, at, namespace, start + LINE_LIMIT / 4), start + layout.state);
   }
-  const received = words[(source + DiagField.receiveQueue) >> 2];
-  const sent = words[(source + DiagField.sendQueue) >> 2];
+  const state = table.state(row) & 15;
+  const [received, sent] = [table.receiveQueue(row), table.sendQueue(row)];
   if (received === 0 && sent === 0 && at === start + layout.state) {
     at = putWords(view, at, IDLE_CELLS[state]);
   } else {

@@ -1,5 +1,5 @@
-import { type Row, socketKind, TcpState, TimerCode } from '@lastack/core';
-import { DiagField, type DiagTable } from '@lastack/kernel';
+import { type Row, type SocketKind, TcpState, TimerCode } from '@lastack/core';
+import type { DiagTable } from '@lastack/kernel';
 import type { Stream } from '../../effects.ts';
 import { forecastListed } from '../../engine/forecast_listed.ts';
 import type { ListedNamespace } from '../../engine/list_sockets.ts';
@@ -7,6 +7,7 @@ import { LINE_LIMIT, LineBuffer, putColumn, putText } from './byte_writer.ts';
 import { clearsText } from './clears.ts';
 import { conntrackCell } from './conntrack_cell.ts';
 import { OwnerCells } from './owner_cells.ts';
+import { ReplyLines } from './reply_lines.ts';
 import { headerLine, type Layout, layoutFor, putSocket } from './socket_lines.ts';
 
 export interface ListTextOptions {
@@ -28,25 +29,34 @@ export class SocketListText {
   readonly #options: ListTextOptions;
   readonly #clears: ClearsCells;
   readonly #owners = new OwnerCells();
+  readonly #bulk: ReplyLines | undefined;
   #started = false;
 
-  constructor(stream: Stream, options: ListTextOptions) {
-    this.#lines = new LineBuffer((bytes) => stream.write(bytes));
+  /** @param program the compiled writer of lines, for lists that it can write. */
+  constructor(stream: Stream, options: ListTextOptions, program?: WebAssembly.Module) {
+    const sink = (bytes: Uint8Array) => stream.write(bytes);
+    // It knows neither the columns that it would have to search for nor the one in front.
+    const canBulk = program !== undefined && !options.namespaces && !options.conntrack;
+    this.#bulk = canBulk ? new ReplyLines(program, sink, options.owners) : undefined;
+    this.#lines = this.#bulk?.lines ?? new LineBuffer(sink);
     this.#options = options;
     this.#layout = layoutFor(options.namespaces);
     this.#clears = new ClearsCells(options.timerHz);
+  }
+
+  /** Writes most lines straight from the replies of the dump. */
+  get bulk(): ReplyLines | undefined {
+    return this.#bulk;
   }
 
   readonly add = (table: DiagTable, row: Row, namespace: ListedNamespace): void => {
     const { namespaces, owners, conntrack } = this.#options;
     if (!this.#started) this.#header();
     const clears = this.#clears.cell(table, row, namespace);
+    if (this.#bulk) this.#share(this.#bulk, table, row, clears);
     const lines = this.#lines;
     const start = lines.at;
-    const { bytes, words } = table;
-    const label = namespaces ? namespace.label : undefined;
-    const source = table.offset(row);
-    let end = putSocket(lines, this.#layout, bytes, words, source, table.state(row) & 15, clears, label);
+    let end = putSocket(lines, this.#layout, table, row, clears, namespaces ? namespace.label : undefined);
     if (owners) {
       const at = putColumn(lines.view, end, start + this.#layout.owner);
       end = this.#owners.put(lines, at, start + LINE_LIMIT - 1, table, row, namespace);
@@ -58,38 +68,34 @@ export class SocketListText {
     lines.endLine(end);
   };
 
-  /**
-   * The same straight from a reply, for the sockets that nothing but these bytes is shown of: most of a large host.
-   * @returns false when the line takes more; nothing is written then
-   */
-  readonly addReply = (bytes: Uint8Array, words: Uint32Array, at: number, namespace: ListedNamespace): boolean => {
-    const { namespaces, owners } = this.#options;
-    const state = bytes[at + DiagField.state];
-    const timer = bytes[at + DiagField.timer];
-    const inode = words[(at + DiagField.inode) >> 2];
-    if ((owners && inode !== 0) || state === TcpState.CLOSE) return false;
-    const clears = this.#clears.known(state, timer, inode, words[(at + DiagField.expiresMs) >> 2]);
-    if (clears === undefined) return false;
-    const lines = this.#lines;
-    const start = lines.at;
-    const label = namespaces ? namespace.label : undefined;
-    let end = putSocket(lines, this.#layout, bytes, words, at, state & 15, clears, label);
-    if (owners) {
-      const column = putColumn(lines.view, end, start + this.#layout.owner);
-      end = this.#owners.putKind(lines, column, socketKind(state, timer, inode));
-    }
-    lines.endLine(end);
-    return true;
-  };
+  /** Tells the compiled writer what further sockets of this kind will show, too. */
+  #share(bulk: ReplyLines, table: DiagTable, row: Row, clears: Uint8Array): void {
+    const state = table.state(row);
+    if (state === TcpState.TIME_WAIT) bulk.shareTenth(tenthOf(table, row), this.#tail(clears, table.kind(row)));
+    else if (isUntimed(table, row)) bulk.shareState(state, this.#tail(clears, undefined));
+  }
+
+  #tail(clears: Uint8Array, kind: SocketKind | undefined): Uint8Array {
+    const { owner, clears: column } = this.#layout;
+    if (!this.#options.owners || kind === undefined) return clears;
+    return Buffer.concat([
+      Buffer.from(
+        Buffer.from(clears)
+          .toString()
+          .padEnd(owner - column),
+      ),
+      Buffer.from(kind),
+    ]);
+  }
 
   /** In place of the owner, or behind what most owners take. */
   #conntrackColumn(): number {
     return this.#layout.owner + (this.#options.owners ? OWNER_WIDTH : 0);
   }
 
-  readonly end = (): void => {
+  end(): void {
     this.#lines.flush();
-  };
+  }
 
   #header(): void {
     this.#started = true;
@@ -99,6 +105,15 @@ export class SocketListText {
     const header = conntrack ? `${cells.padEnd(this.#conntrackColumn())}CONNTRACK` : cells;
     lines.endLine(putText(lines.bytes, lines.at, header, LINE_LIMIT));
   }
+}
+
+function tenthOf(table: DiagTable, row: Row): number {
+  return (table.timerExpiresMs(row) / 100) | 0;
+}
+
+/** No timer runs, and its owner is known to be one: what ends it depends on its state alone. */
+function isUntimed(table: DiagTable, row: Row): boolean {
+  return table.timer(row) === TimerCode.NONE && table.inode(row) !== 0;
 }
 
 /** CLEARS cells, kept by what they depend on: most sockets of a host share a few. */
@@ -113,25 +128,18 @@ class ClearsCells {
   }
 
   cell(table: DiagTable, row: Row, namespace: ListedNamespace): Uint8Array {
-    const timer = table.timer(row);
     const state = table.state(row);
     // The cell shows whole seconds: sockets that end within the same tenth of one share it.
     if (state === TcpState.TIME_WAIT) {
-      const tenth = (table.timerExpiresMs(row) / 100) | 0;
+      const tenth = tenthOf(table, row);
       this.#timeWait[tenth] ??= this.#make(table, row, namespace);
       return this.#timeWait[tenth];
     }
-    if (timer === TimerCode.NONE && table.inode(row) !== 0) {
+    if (isUntimed(table, row)) {
       this.#untimed[state] ??= this.#make(table, row, namespace);
       return this.#untimed[state];
     }
     return this.#make(table, row, namespace);
-  }
-
-  /** The cell of an earlier socket that would show the same; undefined: not yet, or the socket's own alone. */
-  known(state: number, timer: number, inode: number, expiresMs: number): Uint8Array | undefined {
-    if (state === TcpState.TIME_WAIT) return this.#timeWait[(expiresMs / 100) | 0];
-    return timer === TimerCode.NONE && inode !== 0 ? this.#untimed[state] : undefined;
   }
 
   #make(table: DiagTable, row: Row, namespace: ListedNamespace): Uint8Array {
