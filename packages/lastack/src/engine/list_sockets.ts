@@ -57,6 +57,8 @@ export interface SocketSink {
   add(table: DiagTable, row: Row, namespace: ListedNamespace): void;
   /** Takes many at once straight from the replies, and counts them; the others are added. */
   bulk?: BulkVisitor & { readonly count: number };
+  /** Is told at once of each socket that `bulk` left, so that it can take the next ones like it. */
+  learn?(table: DiagTable, row: Row, namespace: ListedNamespace): void;
 }
 
 /**
@@ -137,7 +139,10 @@ class Listing {
     const dump = dumpSockets(
       this.#open.diag,
       { states: stateMask(filter), bytecode: bytes, aside: this.#open.diagAside, bulk },
-      (words, view, at, end) => batch.append(words, view, at, end),
+      (words, view, at, end) => {
+        batch.append(words, view, at, end);
+        if (bulk) this.#sink.learn?.(batch, batch.count - 1, this.#namespace);
+      },
       () => {
         for (let row = 0; row < batch.count; row++) {
           if (!matches(batch, row)) continue;

@@ -135,7 +135,7 @@ function makePrinter(effects: Effects, options: ListOptions, scope: Scope, timer
     return { streaming, add: list.add, end: () => list.end() };
   }
   const list = new SocketListText(effects.stdout, columns, streaming ? effects.lineProgram() : undefined);
-  return { streaming, add: list.add, bulk: list.bulk, end: () => list.end() };
+  return { streaming, add: list.add, bulk: list.bulk, learn: list.learn, end: () => list.end() };
 }
 
 function ndjsonPrinter(effects: Effects, timerHz: TimerHz): Printer {

@@ -53,7 +53,6 @@ export class SocketListText {
     const { namespaces, owners, conntrack } = this.#options;
     if (!this.#started) this.#header();
     const clears = this.#clears.cell(table, row, namespace);
-    if (this.#bulk) this.#share(this.#bulk, table, row, clears);
     const lines = this.#lines;
     const start = lines.at;
     let end = putSocket(lines, this.#layout, table, row, clears, namespaces ? namespace.label : undefined);
@@ -68,24 +67,21 @@ export class SocketListText {
     lines.endLine(end);
   };
 
-  /** Tells the compiled writer what further sockets of this kind will show, too. */
-  #share(bulk: ReplyLines, table: DiagTable, row: Row, clears: Uint8Array): void {
+  /** Tells the compiled writer, which left this socket, what further ones of its kind will show. */
+  readonly learn = (table: DiagTable, row: Row, namespace: ListedNamespace): void => {
     const state = table.state(row);
-    if (state === TcpState.TIME_WAIT) bulk.shareTenth(tenthOf(table, row), this.#tail(clears, table.kind(row)));
-    else if (isUntimed(table, row)) bulk.shareState(state, this.#tail(clears, undefined));
-  }
+    const isTimeWait = state === TcpState.TIME_WAIT;
+    if (!isTimeWait && !isUntimed(table, row)) return;
+    const clears = this.#clears.cell(table, row, namespace);
+    if (isTimeWait) this.#bulk?.shareTenth(tenthOf(table, row), this.#withKind(clears, table.kind(row)));
+    else this.#bulk?.shareState(state, clears);
+  };
 
-  #tail(clears: Uint8Array, kind: SocketKind | undefined): Uint8Array {
+  /** The end of a line of a socket that nobody holds. */
+  #withKind(clears: Uint8Array, kind: SocketKind): Uint8Array {
+    if (!this.#options.owners) return clears;
     const { owner, clears: column } = this.#layout;
-    if (!this.#options.owners || kind === undefined) return clears;
-    return Buffer.concat([
-      Buffer.from(
-        Buffer.from(clears)
-          .toString()
-          .padEnd(owner - column),
-      ),
-      Buffer.from(kind),
-    ]);
+    return Buffer.from(`${new TextDecoder().decode(clears)}`.padEnd(owner - column) + kind);
   }
 
   /** In place of the owner, or behind what most owners take. */
