@@ -86,13 +86,14 @@ export function writeLines(at: usize, end: usize, sequence: u32, held: bool, out
 @inline
 function tailOf(socket: usize, held: bool): usize {
   const state = <u32>load<u8>(socket + STATE);
+  const isHeld = load<u32>(socket + INODE) != 0;
+  if (held && isHeld) return 0;
   if (state == TIME_WAIT) {
     const tenth = load<u32>(socket + EXPIRES_MS) / 100;
     return tenth < TENTHS ? TAILS + tenth * TAIL_BYTES : 0;
   }
   // A socket in CLOSE is a bound one, whose state is shown by another name.
-  if (held || state == CLOSE || state > 15) return 0;
-  if (load<u8>(socket + TIMER) != 0 || load<u32>(socket + INODE) == 0) return 0;
+  if (!isHeld || load<u8>(socket + TIMER) != 0 || state == CLOSE || state > 15) return 0;
   return TAILS + (TENTHS + state) * TAIL_BYTES;
 }
 
