@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { labPrivilege } from '@lastack/lab';
 import { clearBench } from './clear/clear_bench.ts';
-import { forecastBench } from './forecast/forecast_bench.ts';
+import { forecastBench, forecastTrials } from './forecast/forecast_bench.ts';
 import type { BenchContext } from './lib/context.ts';
 import { speedBench } from './speed/speed_bench.ts';
 
@@ -16,11 +16,29 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<void>>
 const USAGE_ERROR = 2;
 const NOT_POSSIBLE = 3;
 
+interface Part {
+  name: string;
+  only: string[];
+}
+
+/** `forecast SCENARIO…` limits that part to these scenarios. @returns the word that means nothing, if there is one */
+function partsOf(words: readonly string[]): Part[] | string {
+  const trials = forecastTrials().map(({ name }) => name);
+  const parts: Part[] = [];
+  for (const word of words) {
+    const last = parts.at(-1);
+    if (word in BENCHES) parts.push({ name: word, only: [] });
+    else if (last?.name === 'forecast' && trials.includes(word)) last.only.push(word);
+    else return word;
+  }
+  return parts.length > 0 ? parts : Object.keys(BENCHES).map((name) => ({ name, only: [] }));
+}
+
 async function main([command, actorFile, ...words]: string[]): Promise<number> {
-  const unknown = words.find((word) => !(word in BENCHES));
-  if (unknown !== undefined) {
+  const parts = partsOf(words);
+  if (typeof parts === 'string') {
     process.stderr.write(
-      `there is no benchmark ${JSON.stringify(unknown)}: npm run bench [-- speed | forecast | clear]\n`,
+      `there is no benchmark ${JSON.stringify(parts)}: npm run bench [-- speed | forecast [SCENARIO ...] | clear]\n`,
     );
     return USAGE_ERROR;
   }
@@ -30,14 +48,14 @@ async function main([command, actorFile, ...words]: string[]): Promise<number> {
     return NOT_POSSIBLE;
   }
   if (privilege.kind === 'user-namespace') return runAgain(privilege.prefix);
-  const context: BenchContext = {
+  const context: Omit<BenchContext, 'only'> = {
     command,
     actorFile,
     print: (text) => process.stdout.write(`${text}\n`),
     progress: (text) => process.stderr.write(`${text}\n`),
   };
   context.print(`${machine()}\n`);
-  for (const name of words.length > 0 ? words : Object.keys(BENCHES)) await BENCHES[name](context);
+  for (const { name, only } of parts) await BENCHES[name]({ ...context, only });
   return 0;
 }
 

@@ -1,4 +1,4 @@
-// `npm run bench [-- speed|forecast|clear]`: installs and builds what is not yet there, then measures and prints tables.
+// `npm run bench [-- speed|forecast [SCENARIO ...]|clear]`: installs and builds what is not yet there, then measures and prints tables.
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { build, command, install, root } from './lib/steps.mjs';

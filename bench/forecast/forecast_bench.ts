@@ -28,9 +28,14 @@ const HEAD = [
 
 type Outcome = { scenario: Scenario; result: TrialResult } | { scenario: Scenario; failure: string };
 
+/** The scenarios that end soon. */
+export function forecastTrials(): readonly Scenario[] {
+  return SCENARIOS.filter(({ forecastTrial }) => forecastTrial !== undefined);
+}
+
 /** For every scenario that ends soon: what was forecast while it lived, against when the kernel dropped it. */
-export async function forecastBench({ actorFile, print, progress }: BenchContext): Promise<void> {
-  const trials = SCENARIOS.filter(({ forecastTrial }) => forecastTrial !== undefined);
+export async function forecastBench({ actorFile, only, print, progress }: BenchContext): Promise<void> {
+  const trials = forecastTrials().filter(({ name }) => only.length === 0 || only.includes(name));
   // The longest first, so that none is left waiting alone at the end.
   const ordered = [...trials].sort((one, other) => lifeMs(other) - lifeMs(one));
   let done = 0;

@@ -35,7 +35,7 @@ export interface Sighting {
   forecast: Forecast;
 }
 
-/** Forecasts as `lastack ls` makes them: two passes over sock_diag, the namespace's settings, no socket options. */
+/** Forecasts as the doctor makes them, but for the socket options: two passes over sock_diag, the namespace's settings. */
 export class Observer {
   readonly #transport: NetlinkTransport;
   readonly #settings: Settings;
@@ -62,11 +62,12 @@ export class Observer {
     const rows = Array.from({ length: table.count }, (_, row) => row);
     const needy = rows.filter((row) => forecastNeedsInfo(table.state(row), table.kind(row), table.timer(row)));
     if (needy.length > 0) await fetchInfo(this.#transport, table, needy);
-    return rows.map((row) => this.#sighting(table, row, atMs));
+    const readWithinMs = performance.now() - atMs;
+    return rows.map((row) => this.#sighting(table, row, atMs, readWithinMs));
   }
 
-  #sighting(table: DiagTable, row: Row, atMs: number): Sighting {
-    const place = { table, settings: this.#settings, options: NO_OPTIONS };
+  #sighting(table: DiagTable, row: Row, atMs: number, readWithinMs: number): Sighting {
+    const place = { table, settings: this.#settings, options: NO_OPTIONS, readWithinMs };
     return {
       key: String(table.cookie(row)),
       family: table.family(row),

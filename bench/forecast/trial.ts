@@ -66,6 +66,8 @@ async function forecastUntilGone(
   let looks = 0;
   for (;;) {
     const seen = await observer.look(stage.sockets);
+    // A socket that died while it was looked at has no forecast to be judged: TCP_INFO came too late for it.
+    watch.look();
     for (const sighting of seen) {
       if (looks === 0) watch.add(sighting.key, sighting.family, sighting.socketId);
       if (watch.isAlive(sighting.key)) sightings.push(sighting);

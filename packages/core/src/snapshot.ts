@@ -163,6 +163,8 @@ export interface NamespaceSnapshot {
   /** A file by which `nsenter --net=` gets there; undefined for the namespace that lastack itself runs in. */
   enterPath?: string;
   table: SocketTable;
+  /** The table and TCP_INFO were read within so many milliseconds after `atMs` of the snapshot; undefined: at once. */
+  readWithinMs?: number;
   settings: Settings;
   /** /proc/net/sockstat: `TCP.orphan` (host-wide), `TCP.tw`, `TCP.alloc` (host-wide), `TCP.mem` (host-wide, pages). */
   sockstat: Settings;

@@ -41,6 +41,11 @@ const QUIET_INFO: TcpInfo = {
 
 function addressBytes(text: string): Uint8Array {
   if (!text.includes(':')) return Uint8Array.from(text.split('.').map(Number));
+  if (text.includes('.')) {
+    const mapped = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0);
+    mapped.set(addressBytes(text.slice(text.lastIndexOf(':') + 1)), 12);
+    return mapped;
+  }
   const [head, tail = ''] = text.split('::');
   const left = head === '' ? [] : head.split(':');
   const right = tail === '' ? [] : tail.split(':');

@@ -1,9 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import type { Note } from '@lastack/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type DescriptorScan, scanWithFs, scanWithSyscalls } from '../src/procfs/descriptors.ts';
+import { lastingOwners } from '../src/procfs/lasting_owners.ts';
 import { OwnerSearch } from '../src/procfs/owner_search.ts';
 import { findOwners } from '../src/procfs/owners.ts';
 import { directoryCalls } from './fixtures/proc/calls.ts';
@@ -205,5 +206,54 @@ describe('owners in the real /proc', () => {
     });
     const owners = findOwners({ procRoot: '/proc', inodes: new Set([inode]), onNote: () => undefined });
     expect(owners.get(inode)).toMatchObject([{ pid, fd: fds[0] }]);
+  });
+});
+
+describe('owners that last', () => {
+  const processes = { 20: { fds: { 3: 'socket:[100]' } }, 21: { fds: { 3: 'socket:[100]', 4: 'socket:[101]' } } };
+  const search = (root: string) => new OwnerSearch({ procRoot: root, onNote: () => undefined }).finish();
+  const pidsOf = (owners: ReturnType<typeof search>, inode: number) => owners.get(inode)?.map(({ pid }) => pid);
+
+  it('are all that hold the socket at both looks', () => {
+    const { root } = tree(processes);
+    expect(pidsOf(lastingOwners(root, search(root)), 100)).toEqual([20, 21]);
+  });
+
+  it('leave out who let go of it between the two looks, or holds something else by that number now', () => {
+    const { root } = tree(processes);
+    const found = search(root);
+    rmSync(`${root}/21/fd/3`);
+    expect(pidsOf(lastingOwners(root, found), 100)).toEqual([20]);
+    symlinkSync('socket:[999]', `${root}/21/fd/3`);
+    expect(pidsOf(lastingOwners(root, found), 100)).toEqual([20]);
+  });
+
+  it('keep a sole holder, and the last known ones of a socket that is being closed', () => {
+    const { root } = tree(processes);
+    const found = search(root);
+    for (const link of ['20/fd/3', '21/fd/3', '21/fd/4']) rmSync(`${root}/${link}`);
+    const lasting = lastingOwners(root, found);
+    expect(pidsOf(lasting, 101)).toEqual([21]);
+    expect(pidsOf(lasting, 100)).toEqual([20, 21]);
+    expect(lasting.get(999)).toBeUndefined();
+  });
+
+  it('keep the survivor of a first thread that ended', () => {
+    const { root } = tree(processes);
+    const found = search(root);
+    mkdirSync(`${root}/21/task/22/fd`, { recursive: true });
+    symlinkSync('socket:[100]', `${root}/21/task/22/fd/3`);
+    rmSync(`${root}/21/fd`, { recursive: true });
+    expect(pidsOf(lastingOwners(root, found), 100)).toEqual([20, 21]);
+  });
+
+  it('are told from a child between fork and exec: here one that ended', async () => {
+    const { fd, inode } = await listening();
+    const child = spawn('sleep', ['60'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+    cleanups.push(() => stopChild(child));
+    const found = search('/proc');
+    expect(pidsOf(lastingOwners('/proc', found), inode)?.sort()).toEqual([process.pid, child.pid].sort());
+    await stopChild(child);
+    expect(pidsOf(lastingOwners('/proc', found), inode)).toEqual([process.pid]);
   });
 });

@@ -24,7 +24,7 @@ export function elapsedSinceFirstTimeout(input: ForecastInput, info: TcpInfo): S
   if (isHeldBack(input, info)) return elapsedWhileHeldBack(input, info);
   if (elapsedIsExact(info)) {
     const exact = info.totalRtoTimeMs as number;
-    return { earliestMs: exact - CLOCK_SLACK_MS, latestMs: exact + CLOCK_SLACK_MS };
+    return { earliestMs: exact - CLOCK_SLACK_MS - readAfterTimerMs(input), latestMs: exact + CLOCK_SLACK_MS };
   }
   const { timerExpiresMs: dueMs, timerRetries: retries, timerHz: hz } = input;
   const before = addIntervals(info, retries, rtoMaxMs(input), hz);
@@ -35,12 +35,18 @@ export function elapsedSinceFirstTimeout(input: ForecastInput, info: TcpInfo): S
   return { earliestMs: Math.min(before.earliestMs + runningMs, total), latestMs: Math.min(latestMs, total) };
 }
 
+/** By how much the kernel's clock may have gone on between the reading of the timer and that of TCP_INFO. */
+function readAfterTimerMs({ readWithinMs = 0 }: ForecastInput): number {
+  return readWithinMs;
+}
+
 /** Timeouts that errors kept short do not add up to powers of two. */
-function elapsedWhileHeldBack({ timerRetries, timerHz }: ForecastInput, info: TcpInfo): Span {
+function elapsedWhileHeldBack(input: ForecastInput, info: TcpInfo): Span {
+  const { timerRetries, timerHz } = input;
   const earlierMs = earlierStartMs(info, timerHz) + CLOCK_SLACK_MS;
   if (elapsedIsExact(info)) {
     const exact = info.totalRtoTimeMs as number;
-    return { earliestMs: exact - CLOCK_SLACK_MS, latestMs: exact + earlierMs };
+    return { earliestMs: exact - CLOCK_SLACK_MS - readAfterTimerMs(input), latestMs: exact + earlierMs };
   }
   // Nothing was acknowledged since; the sum over all rows of timeouts bounds this one, too.
   const latestMs = Math.min(info.lastAckReceivedMs, info.totalRtoTimeMs ?? Number.POSITIVE_INFINITY) + earlierMs;

@@ -27,6 +27,11 @@ export interface ForecastInput {
   socketOptions?: SocketOptions;
   /** CONFIG_HZ; undefined = unknown, the widest of the common values is assumed. */
   timerHz?: number;
+  /**
+   * All of this was read within so many milliseconds after the moment from which the forecast counts. Undefined: at that
+   * moment.
+   */
+  readWithinMs?: number;
 }
 
 export interface ForecastOptions {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Settings, SocketOptions, TcpInfo } from '../snapshot.ts';
-import { socketKind } from '../tcp/kind.ts';
+import { socketKind, TimerCode } from '../tcp/kind.ts';
 import { ageBounds } from './age.ts';
 import type { Forecast } from './forecast.ts';
 import type { ForecastInput } from './input.ts';
@@ -98,6 +98,24 @@ function shareInside(samples: readonly Sample[], change: (input: ForecastInput) 
   return inside.length / samples.length;
 }
 
+/** The timer of one look with the TCP_INFO of the next, where it is the same socket and retransmits. */
+function readApart(sample: Sample, next: Sample | undefined): Sample[] {
+  const { input, atMs } = sample;
+  if (!next || next.goneMs !== sample.goneMs || next.atMs <= atMs || next.input.state !== input.state) return [];
+  if (input.timer !== TimerCode.RETRANSMIT || !next.input.info) return [];
+  // A recording holds the count once: the kernel tells the same number in both places.
+  const info = { ...next.input.info, retransmits: next.input.timerRetries };
+  return [{ ...sample, input: { ...input, info, readWithinMs: next.atMs - atMs } }];
+}
+
+test('of the looks at retransmitting sockets, some have a firing between them', () => {
+  const pairs = DEATHS.flatMap((name) => {
+    const samples = samplesOf(name);
+    return samples.flatMap((sample, index) => readApart(sample, samples[index + 1]));
+  });
+  expect(pairs.filter(({ input }) => input.info?.retransmits === input.timerRetries + 1).length).toBeGreaterThan(100);
+});
+
 /** Median width of the forecast, relative to the true remaining time. */
 function medianWidth(samples: readonly Sample[]): number {
   const widths = samples.map(({ atMs, goneMs = 0, input }) => {
@@ -121,6 +139,22 @@ describe.each(DEATHS)('end of %s', (name) => {
 
   test('also where HZ is unknown', () => {
     expect(shareInside(samples, (input) => ({ ...input, timerHz: undefined }))).toBeGreaterThanOrEqual(0.95);
+  });
+
+  test('also where it counts from a moment before the reading', () => {
+    const before = samples.map((sample, index) => {
+      const readWithinMs = (index * 37) % 400;
+      // The reading itself may have come at any time within.
+      const atMs = sample.atMs - readWithinMs * ((index % 5) / 4);
+      return { ...sample, atMs, input: { ...sample.input, readWithinMs } };
+    });
+    expect(shareInside(before, (input) => input)).toBeGreaterThanOrEqual(0.95);
+  });
+
+  test('also where TCP_INFO was read later than the retransmission timer, which may have fired in between', () => {
+    const later = samples.flatMap((sample, index) => readApart(sample, samples[index + 1]));
+    if (later.length < 50 || HELD_BACK.includes(name)) return;
+    expect(shareInside(later, (input) => input)).toBeGreaterThanOrEqual(0.95);
   });
 
   test.skipIf(WIDE.has(name))('the bounds are tight', () => {

@@ -4,6 +4,7 @@ import { forecastFinWait2First, forecastFinWait2Mini } from './fin_wait2.ts';
 import type { Forecast } from './forecast.ts';
 import type { ForecastInput, ForecastOptions, Working } from './input.ts';
 import { forecastKeepalive } from './keepalive.ts';
+import { countedFromBefore, firedMeanwhile } from './read_time.ts';
 import { Because, never, unknown } from './reasons.ts';
 import { forecastRequest } from './request.ts';
 import { forecastRetransmit } from './retransmit.ts';
@@ -16,9 +17,10 @@ import { forecastZeroWindow } from './zero_window.ts';
  * tcp_max_orphans and tcp_max_tw_buckets can end sockets sooner and are not considered.
  */
 export function forecastSocket(input: ForecastInput, options?: ForecastOptions): Forecast {
-  if (!options?.explain) return forecastState(input, undefined);
+  const { readWithinMs } = input;
+  if (!options?.explain) return countedFromBefore(forecastState(firedMeanwhile(input), undefined), readWithinMs);
   const steps: string[] = [];
-  const forecast = forecastState(input, steps);
+  const forecast = countedFromBefore(forecastState(firedMeanwhile(input), steps), readWithinMs);
   return { ...forecast, steps };
 }
 

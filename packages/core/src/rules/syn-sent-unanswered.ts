@@ -69,8 +69,8 @@ export const synSentUnanswered: Rule = {
     if (waiting.length === 0) return [];
     const stalled = waiting.map((row) => stalledOf(namespace, row));
     const verdictOf = judgePaths(namespace, stalled, context, true);
-    return groupRows(namespace, waiting, context, { variant: (row) => verdictOf(row).id }).map((group) =>
-      findingOf(group, verdictOf(group.rows[0]), namespace, context),
+    return groupRows(namespace, waiting, context, { variant: (row) => verdictOf(row).id, joinCoHolders: true }).map(
+      (group) => findingOf(group, verdictOf(group.rows[0]), namespace, context),
     );
   },
 };

@@ -3,6 +3,7 @@ export * from './cgroup.ts';
 export * from './counters.ts';
 export * from './descriptors.ts';
 export * from './interfaces.ts';
+export * from './lasting_owners.ts';
 export * from './owner_search.ts';
 export * from './owners.ts';
 export * from './process.ts';

@@ -8,6 +8,7 @@ import {
 } from '@lastack/core';
 import { lookupSockets } from '@lastack/kernel';
 import type { ApplyContext, Attempt, Remedy } from '../remedies/remedy.ts';
+import { TriedMeans } from './tried_means.ts';
 
 /** What became of one socket in the end. */
 export interface ClearResult {
@@ -45,7 +46,7 @@ export async function clearSockets(
   options: ClearOptions,
 ): Promise<ClearResult[]> {
   const results = new Map<ClearTarget, ClearResult>();
-  const tried = new Map<ClearTarget, Set<MeansId>>();
+  const tried = new TriedMeans();
   let pending = [...steps];
   while (pending.length > 0 && !context.signal.aborted) {
     const applied = await applyAll(context, pending, options, tried, results);
@@ -54,7 +55,7 @@ export async function clearSockets(
     pending = planSteps(stuck, {
       abilities: options.abilities,
       means: options.remedies,
-      tried: (target) => tried.get(target) ?? new Set(),
+      tried: (target) => tried.of(target),
     }).filter(({ means }) => means !== undefined);
   }
   return steps.flatMap(({ target }) => results.get(target) ?? []);
@@ -65,7 +66,7 @@ async function applyAll(
   context: ApplyContext,
   steps: readonly PlannedStep[],
   { remedies }: ClearOptions,
-  tried: Map<ClearTarget, Set<MeansId>>,
+  tried: TriedMeans,
   results: Map<ClearTarget, ClearResult>,
 ): Promise<ClearTarget[]> {
   const claimed: ClearTarget[] = [];
@@ -87,7 +88,7 @@ async function applyAll(
     attempts.forEach((attempt, index) => {
       if (!attempt) return;
       const { target, preview } = ofMeans[index];
-      tried.set(target, (tried.get(target) ?? new Set()).add(means));
+      tried.add(target, means);
       const previous = results.get(target);
       results.set(target, resultOf(target, means, attempt, preview?.lostBytes ?? 0, preview?.remains, previous));
       if (attempt.outcome === 'applied') claimed.push(target);

@@ -14,7 +14,7 @@ import {
 import { fetchInfo, KernelError } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
 import { fetchConntrack } from './conntrack.ts';
-import { type Observation, type ObservedNamespace, readCountersAgain } from './observation.ts';
+import { noteRead, type Observation, type ObservedNamespace, readCountersAgain } from './observation.ts';
 import { searchMeanwhile } from './owner_search.ts';
 import { findPeers } from './pairs.ts';
 import { fetchActivity, fetchOptions, fetchOwners, fetchPaths } from './second_pass.ts';
@@ -133,6 +133,7 @@ async function fetchNeeds(effects: Effects, observation: Observation, candidates
     if (rows.length === 0) continue;
     try {
       const incomplete = await searchMeanwhile(search, fetchInfo(namespace.diag, namespace.table, rows));
+      noteRead(effects, observation, namespace);
       if (incomplete) {
         observation.notes.push({ what: `TCP_INFO in ${namespace.label}`, because: incomplete, incomplete: false });
       }

@@ -95,6 +95,17 @@ export interface Observation extends Snapshot {
   epollDescriptors: Map<number, number[]>;
   /** Monotonic milliseconds when the observation began. */
   startedMs: number;
+  /** `atMs` on the monotonic clock. */
+  atMonotonicMs: number;
+}
+
+/** What was read of the sockets until now counts from `atMs` all the same: forecasts have to allow for that. */
+export function noteRead(
+  effects: Effects,
+  { atMonotonicMs }: Pick<Observation, 'atMonotonicMs'>,
+  namespace: ObservedNamespace,
+): void {
+  namespace.readWithinMs = effects.monotonicMs() - atMonotonicMs;
 }
 
 const ALL_STATES = 0x3ffe;
@@ -108,6 +119,7 @@ export async function observe(effects: Effects, scope: Scope): Promise<Observati
   const startedMs = effects.monotonicMs();
   const opened = openNamespaces(effects, scope, notes);
   const atMs = effects.now();
+  const atMonotonicMs = effects.monotonicMs();
   const namespaces: ObservedNamespace[] = [];
   const epollDescriptors = new Map<number, number[]>();
   const search = ownerSearch(effects, notes, (pid, fd) => {
@@ -118,7 +130,9 @@ export async function observe(effects: Effects, scope: Scope): Promise<Observati
   let failure: unknown;
   for (const open of opened) {
     try {
-      namespaces.push(await searchMeanwhile(search, observeNamespace(effects, open, notes)));
+      const namespace = await searchMeanwhile(search, observeNamespace(effects, open, notes));
+      noteRead(effects, { atMonotonicMs }, namespace);
+      namespaces.push(namespace);
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
       failure = error;
@@ -139,6 +153,7 @@ export async function observe(effects: Effects, scope: Scope): Promise<Observati
     notes,
     epollDescriptors,
     startedMs,
+    atMonotonicMs,
   };
 }
 

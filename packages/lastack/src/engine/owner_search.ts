@@ -1,6 +1,22 @@
-import type { Note } from '@lastack/core';
-import { OwnerSearch, walkWithSyscalls } from '@lastack/kernel';
+import type { Note, SocketOwners } from '@lastack/core';
+import { lastingOwners, OwnerSearch, type OwnerSearchQuery, walkWithSyscalls } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
+
+/** A search that does not take a holder of the moment for an owner: another lastack may be looking at this host. */
+class LastingOwnerSearch extends OwnerSearch {
+  readonly #procRoot: string;
+  #lasting: SocketOwners | undefined;
+
+  constructor(query: OwnerSearchQuery) {
+    super(query);
+    this.#procRoot = query.procRoot;
+  }
+
+  override finish(): SocketOwners {
+    this.#lasting ??= lastingOwners(this.#procRoot, super.finish());
+    return this.#lasting;
+  }
+}
 
 /** A search for the owners of sockets, over all processes of the host; nothing is read before it is advanced. */
 export function ownerSearch(
@@ -8,7 +24,7 @@ export function ownerSearch(
   notes: Note[],
   onEventpoll?: (pid: number, fd: number) => void,
 ): OwnerSearch {
-  return new OwnerSearch({
+  return new LastingOwnerSearch({
     procRoot: effects.procRoot,
     walk: walkWithSyscalls(effects.libc().directory),
     onNote: (note) => notes.push(note),

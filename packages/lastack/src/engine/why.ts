@@ -15,7 +15,7 @@ import { fetchInfo, KernelError } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
 import { withUsefulAdvice } from './advice.ts';
 import { diagnose } from './diagnose.ts';
-import type { Observation, ObservedNamespace } from './observation.ts';
+import { noteRead, type Observation, type ObservedNamespace } from './observation.ts';
 import { fetchActivity, fetchOptions, fetchOwners, fetchPaths } from './second_pass.ts';
 import type { Match, ObservedRef } from './why_matches.ts';
 
@@ -73,7 +73,7 @@ function includes(sockets: readonly SocketRef[], { namespace, row }: ObservedRef
 
 async function fetchAll(effects: Effects, observation: Observation, ends: readonly ObservedRef[]): Promise<void> {
   const rowsOf = rowsByNamespace(ends);
-  for (const [namespace, rows] of rowsOf) await fetchMissingInfo(observation, namespace, rows);
+  for (const [namespace, rows] of rowsOf) await fetchMissingInfo(effects, observation, namespace, rows);
   fetchOwners(effects, observation, rowsOf);
   fetchActivity(effects, observation, rowsOf);
   // All that is known is shown of this one connection, also what cannot matter now.
@@ -87,12 +87,18 @@ export function rowsByNamespace(refs: readonly ObservedRef[]): Map<ObservedNames
   return rowsOf;
 }
 
-async function fetchMissingInfo(observation: Observation, namespace: ObservedNamespace, rows: Row[]): Promise<void> {
+async function fetchMissingInfo(
+  effects: Effects,
+  observation: Observation,
+  namespace: ObservedNamespace,
+  rows: Row[],
+): Promise<void> {
   const { table, diag, label } = namespace;
   const missing = rows.filter((row) => table.info(row) === undefined && hasInfo(table.kind(row)));
   if (missing.length === 0) return;
   try {
     const incomplete = await fetchInfo(diag, table, missing);
+    noteRead(effects, observation, namespace);
     if (incomplete) observation.notes.push({ what: `TCP_INFO in ${label}`, because: incomplete, incomplete: false });
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;

@@ -81,7 +81,7 @@ export function notTriedJson({ target, means }: PlannedStep): OutcomeResultJson 
   return { socket: outcomeSocket(target), method: means ?? null, outcome: 'not-tried', lostBytes: 0, because };
 }
 
-export function countOutcomes(results: readonly Pick<OutcomeResultJson, 'outcome'>[]): Record<string, number> {
+export function countOutcomes(results: Iterable<Pick<OutcomeResultJson, 'outcome'>>): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { outcome } of results) counts[outcome] = (counts[outcome] ?? 0) + 1;
   return counts;

@@ -1,6 +1,7 @@
 import type { NamespaceSnapshot, Row, SocketTable } from '../../snapshot.ts';
 import { TimerCode } from '../../tcp/kind.ts';
 import { TcpState } from '../../tcp/states.ts';
+import { plainAddress } from './words.ts';
 
 /** TIME_WAIT lasts 60 s and restarts on segments from the peer: what is missing from 60 s is the time since then. */
 const TIME_WAIT_MS = 60_000;
@@ -51,10 +52,10 @@ class Wanted {
     for (const row of rows) this.#tails[tail(table.remoteAddressBytes(row))] = 1;
   }
 
-  /** The remote address of `row`, if it is one of them. */
+  /** The remote address of `row` (plain: see plainAddress), if it is one of them. */
   match(row: Row): string | undefined {
     if (this.#tails[tail(this.#table.remoteAddressBytes(row))] === 0) return undefined;
-    const address = this.#table.remoteAddress(row);
+    const address = plainAddress(this.#table.remoteAddress(row));
     return this.#has(address) ? address : undefined;
   }
 }
@@ -64,7 +65,7 @@ const WITNESSES_PER_ADDRESS = 16;
 
 /** Open connections to the addresses of stalled rows, to be asked when they last heard from there. */
 export function witnessesFor({ table }: NamespaceSnapshot, stalled: readonly Row[]): readonly Row[] {
-  const counts = new Map(stalled.map((row) => [table.remoteAddress(row), 0]));
+  const counts = new Map(stalled.map((row) => [plainAddress(table.remoteAddress(row)), 0]));
   const wanted = new Wanted(table, stalled, (address) => counts.has(address));
   const found: Row[] = [];
   for (let row = 0; row < table.count; row++) {
@@ -78,7 +79,7 @@ export function witnessesFor({ table }: NamespaceSnapshot, stalled: readonly Row
   return found;
 }
 
-/** One pass over the table for all the addresses that stalled rows lead to. `stalled` rows do not vouch for themselves. */
+/** One pass over the table for all the (plain) addresses that stalled rows lead to. `stalled` rows do not vouch for themselves. */
 export function othersTo(
   { table }: NamespaceSnapshot,
   addresses: ReadonlyMap<string, Row>,

@@ -182,7 +182,7 @@ export function blackholeRule(texts: BlackholeTexts): Rule {
         context,
       );
       const variant = (row: Row) => `${isOrphan(namespace, row) ? 'orphan' : 'owned'}/${verdictOf(row).id}`;
-      return groupRows(namespace, stalled, context, { variant })
+      return groupRows(namespace, stalled, context, { variant, joinCoHolders: true })
         .filter((group) => !isNormal(namespace, group.rows))
         .map((group) => findingOf(group, verdictOf(group.rows[0]), texts, namespace, context));
     },

@@ -4,7 +4,8 @@ import type { NamespaceSnapshot, Row, Snapshot } from '../../snapshot.ts';
 /** What forecasts and age bounds of one socket are worked out from. */
 export function forecastInputOf(
   snapshot: Pick<Snapshot, 'timerHz'>,
-  namespace: Pick<NamespaceSnapshot, 'table' | 'settings' | 'options'> & Partial<Pick<NamespaceSnapshot, 'paths'>>,
+  namespace: Pick<NamespaceSnapshot, 'table' | 'settings' | 'options' | 'readWithinMs'> &
+    Partial<Pick<NamespaceSnapshot, 'paths'>>,
   row: Row,
 ): ForecastInput {
   const { table } = namespace;
@@ -20,6 +21,7 @@ export function forecastInputOf(
     settings: namespace.settings,
     socketOptions: namespace.options.size === 0 ? undefined : namespace.options.get(table.cookie(row)),
     timerHz: snapshot.timerHz,
+    readWithinMs: namespace.readWithinMs,
     pathUnreachable: isUnreachable(namespace, row),
   };
 }

@@ -1,6 +1,6 @@
 import type { RuleContext } from '../../finding.ts';
 import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
-import { type Holder, HolderGathering, heldBy } from './holder.ts';
+import { type Holder, HolderGathering, heldBy, ownersKey } from './holder.ts';
 import { listenerIndex } from './listeners.ts';
 import { type Service, servicesOf } from './service.ts';
 import { CLIENT_SERVICES } from './thresholds.ts';
@@ -22,6 +22,11 @@ export interface GroupOptions {
   heldThrough?: (row: Row) => Row | undefined;
   /** For sockets that nobody holds: group by service alone. */
   ignoreHolder?: boolean;
+  /**
+   * For faults outside the program: who holds some of its sockets besides (a child that inherited them) is no reason
+   * for a finding of its own.
+   */
+  joinCoHolders?: boolean;
 }
 
 const NOBODY = { key: '', unheldLabel: 'no process', owners: [] };
@@ -54,7 +59,8 @@ export function groupRows(
     const service = serviceOf(row);
     const variant = options.variant?.(row) ?? '';
     const state = table.state(row);
-    const key = `${held.key}|${state}|${variant}`;
+    const holderKey = options.joinCoHolders && held.owners.length > 1 ? ownersKey(held.owners.slice(0, 1)) : held.key;
+    const key = `${holderKey}|${state}|${variant}`;
     let kin = families.get(key);
     if (!kin) {
       kin = new Map();
@@ -62,7 +68,7 @@ export function groupRows(
     }
     let group = kin.get(service);
     if (!group) {
-      const holder = new HolderGathering(held.key, held.unheldLabel);
+      const holder = new HolderGathering(holderKey, held.unheldLabel);
       group = { state, service, variant, holder, services: 1, rows: [] };
       kin.set(service, group);
     }

@@ -68,7 +68,7 @@ function ownersLabel(owners: readonly Owner[]): string {
 }
 
 /** Processes of one unit or container that run the same command are one holder; otherwise the exact set of pids. */
-function ownersKey(owners: readonly Owner[]): string {
+export function ownersKey(owners: readonly Owner[]): string {
   const [first] = owners;
   const group = first.unit ?? first.container;
   if (group !== undefined) return `${group}/${first.command}`;

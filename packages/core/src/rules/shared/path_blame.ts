@@ -49,7 +49,7 @@ export function judgePaths(
   const together = stalledTogether(namespace, byAddress);
   const verdicts = new Map<string, PathVerdict>();
   for (const [address, { row, unansweredMs }] of byAddress) {
-    const path = namespace.paths.get(address);
+    const path = namespace.paths.get(table.remoteAddress(row));
     const verdict =
       fromPeer({ namespace, row }, context) ??
       fromLink(path, address, unansweredMs) ??
@@ -58,14 +58,17 @@ export function judgePaths(
       undecided(path, address, others.get(address));
     verdicts.set(address, opening ? forOpening(verdict) : verdict);
   }
-  return (row) => verdicts.get(table.remoteAddress(row)) as PathVerdict;
+  return (row) => verdicts.get(plainAddress(table.remoteAddress(row))) as PathVerdict;
 }
 
-/** One entry per remote address: the longest proof of silence, the latest sign of life. */
+/**
+ * One entry per remote address: the longest proof of silence, the latest sign of life. An IPv4 host is one host, whether
+ * its connections are held by IPv4 or by IPv6 sockets.
+ */
 function stalledByAddress(table: SocketTable, stalled: readonly Stalled[]): ReadonlyMap<string, Stalled> {
   const byAddress = new Map<string, Stalled>();
   for (const one of stalled) {
-    const address = table.remoteAddress(one.row);
+    const address = plainAddress(table.remoteAddress(one.row));
     const known = byAddress.get(address);
     if (!known) {
       byAddress.set(address, { ...one });

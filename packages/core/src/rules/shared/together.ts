@@ -42,9 +42,9 @@ export function stalledTogether(
 
 function byWay(namespace: NamespaceSnapshot, byAddress: ReadonlyMap<string, Stalled>): Map<string, Silence[]> {
   const ways = new Map<string, Silence[]>();
-  for (const [address, { silentMs }] of byAddress) {
+  for (const [address, { row, silentMs }] of byAddress) {
     if (silentMs === undefined) continue;
-    const path = namespace.paths.get(address);
+    const path = namespace.paths.get(namespace.table.remoteAddress(row));
     const way = path?.gateway ? `through gateway ${path.gateway}` : path?.device ? `through ${path.device}` : '';
     const silences = ways.get(way);
     if (silences) silences.push({ address, silentMs });

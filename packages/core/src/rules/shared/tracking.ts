@@ -120,7 +120,7 @@ function heardFrom({ table }: NamespaceSnapshot): ReadonlyMap<string, readonly H
     if (table.state(row) !== TcpState.ESTABLISHED) continue;
     const info = table.info(row);
     if (!info) continue;
-    const address = table.remoteAddress(row);
+    const address = plainAddress(table.remoteAddress(row));
     const ofAddress = found.get(address) ?? [];
     ofAddress.push({ row, heardMs: info.lastAckReceivedMs });
     found.set(address, ofAddress);
@@ -144,7 +144,7 @@ function isServiceUntracked(
   context: RuleContext,
 ): boolean {
   const { table } = namespace;
-  const alike = context.memo(namespace, heardFrom).get(table.remoteAddress(row)) ?? [];
+  const alike = context.memo(namespace, heardFrom).get(plainAddress(table.remoteAddress(row))) ?? [];
   return alike.some(({ row: other, heardMs }) => {
     if (other === row || heardMs >= withinMs) return false;
     const isSameService =

@@ -97,7 +97,9 @@ async function clear(effects: Effects, words: string[], flags: ClearFlags): Prom
   const observation = await observe(effects, scope);
   const interruption = effects.interruptible();
   try {
-    const findings = await diagnose(effects, observation, { rules: RULES, minimumIntervalMs: 0 });
+    const findings = isDiagnosisAsked(wanted, flags)
+      ? await diagnose(effects, observation, { rules: RULES, minimumIntervalMs: 0 })
+      : [];
     const selected = await select(effects, observation, wanted, findings);
     const { targets, guarded } = guard(effects, targetsFor(effects, observation, selected, findings), wanted, flags);
     const report = new ClearReport(effects, flags, observation, guarded);
@@ -109,6 +111,7 @@ async function clear(effects: Effects, words: string[], flags: ClearFlags): Prom
     if (flags.dryRun) return report.planned(steps);
     if (!(await isConfirmed(effects, report, steps, flags))) return report.declined();
     const journal = await journalReady(effects);
+    report.begins(steps.length);
     const context = applyContext(effects, observation, journal, interruption.signal, (count) => report.progress(count));
     const results = await clearSockets(context, steps, {
       abilities,
@@ -122,6 +125,11 @@ async function clear(effects: Effects, words: string[], flags: ClearFlags): Prom
     interruption.release();
     closeNamespaces(observation.namespaces);
   }
+}
+
+/** What stands in a plan or in JSON beside each socket, and what `stuck` means. Otherwise nobody would see it. */
+function isDiagnosisAsked({ filter }: Wanted, { yes, json, dryRun }: ClearFlags): boolean {
+  return !yes || json === true || dryRun === true || (filter !== undefined && requirements(filter).stuck);
 }
 
 /** What the user named: a filter, or one connection. */

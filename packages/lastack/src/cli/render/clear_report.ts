@@ -46,7 +46,7 @@ export class ClearReport {
 
   /** Nothing matched, or only what is left alone. */
   nothing(guarded: number): number {
-    if (this.#json) this.#writeJson([], false);
+    if (this.#json) this.#writeJson(() => [], false);
     else if (guarded > 0) this.#effects.stdout.write(renderPlan([], this.#guarded));
     this.#writeNotes();
     this.#effects.stderr.write(
@@ -56,14 +56,14 @@ export class ClearReport {
   }
 
   planned(steps: readonly PlannedStep[]): number {
-    if (this.#json) this.#writeJson(steps.map(plannedJson), false);
+    const all = () => made(steps, plannedJson);
+    if (this.#json) this.#writeJson(all, false);
     else this.showPlan(steps);
     this.#writeNotes();
-    return exitCode(steps.map(plannedJson));
+    return exitCode(all());
   }
 
   showPlan(steps: readonly PlannedStep[]): void {
-    this.#total = steps.length;
     if (this.#json || this.#planShown) return;
     this.#planShown = true;
     this.#effects.stdout.write(renderPlan(steps, this.#guarded));
@@ -75,6 +75,11 @@ export class ClearReport {
     return Exit.OK;
   }
 
+  /** From here on so many sockets are being cleared. */
+  begins(total: number): void {
+    this.#total = total;
+  }
+
   progress(done: number): void {
     const { stderr } = this.#effects;
     if (this.#total < PROGRESS_FROM || !stderr.isTerminal) return;
@@ -83,27 +88,31 @@ export class ClearReport {
   }
 
   finished(steps: readonly PlannedStep[], results: readonly ClearResult[], interrupted: boolean): number {
-    const tried = new Set(results.map(({ target }) => target));
-    const all = [...results.map(resultJson), ...steps.filter(({ target }) => !tried.has(target)).map(notTriedJson)];
+    const all = () => outcomes(steps, results);
     if (this.#json) this.#writeJson(all, interrupted);
-    else this.#effects.stdout.write(renderOutcome([...all, ...this.#guarded.map(guardedJson)]));
+    else this.#effects.stdout.write(renderOutcome(joined(all(), made(this.#guarded, guardedJson))));
     this.#writeNotes();
-    return interrupted ? Exit.INTERRUPTED : exitCode(all);
+    return interrupted ? Exit.INTERRUPTED : exitCode(all());
   }
 
-  #writeJson(results: readonly OutcomeResultJson[], interrupted: boolean): void {
-    const all = [...results, ...this.#guarded.map(guardedJson)];
+  /** Piece by piece: a hundred thousand results are 40 MB of text. */
+  #writeJson(results: () => Iterable<OutcomeResultJson>, interrupted: boolean): void {
+    const all = () => joined(results(), made(this.#guarded, guardedJson));
+    const { stdout } = this.#effects;
     const document: OutcomeJson = {
       schema: 'lastack.outcome/1',
       host: this.#observation.host,
       at: new Date(this.#observation.atMs).toISOString(),
       dryRun: this.#dryRun,
       interrupted,
-      counts: countOutcomes(all),
-      results: all,
+      counts: countOutcomes(all()),
+      results: [],
       notes: this.#observation.notes.map(({ what, because, todo }) => ({ what, because, todo })),
     };
-    this.#effects.stdout.write(`${JSON.stringify(document)}\n`);
+    const [head, tail] = JSON.stringify(document).split('"results":[]');
+    stdout.write(`${head}"results":[`);
+    for (const piece of jsonPieces(all())) stdout.write(piece);
+    stdout.write(`]${tail}\n`);
   }
 
   #writeNotes(): void {
@@ -113,12 +122,42 @@ export class ClearReport {
   }
 }
 
+function* made<T>(from: readonly T[], make: (one: T) => OutcomeResultJson): Generator<OutcomeResultJson> {
+  for (const one of from) yield make(one);
+}
+
+function* joined(...parts: readonly Iterable<OutcomeResultJson>[]): Generator<OutcomeResultJson> {
+  for (const part of parts) yield* part;
+}
+
+/** What became of each socket, and those whose turn did not come. */
+function* outcomes(steps: readonly PlannedStep[], results: readonly ClearResult[]): Generator<OutcomeResultJson> {
+  yield* made(results, resultJson);
+  if (results.length === steps.length) return;
+  const tried = new Set(results.map(({ target }) => target));
+  for (const step of steps) if (!tried.has(step.target)) yield notTriedJson(step);
+}
+
+const PIECE = 500;
+
+function* jsonPieces(results: Iterable<OutcomeResultJson>): Generator<string> {
+  let piece: OutcomeResultJson[] = [];
+  let separator = '';
+  for (const result of results) {
+    piece.push(result);
+    if (piece.length < PIECE) continue;
+    yield separator + JSON.stringify(piece).slice(1, -1);
+    [piece, separator] = [[], ','];
+  }
+  if (piece.length > 0) yield separator + JSON.stringify(piece).slice(1, -1);
+}
+
 /** 0 only when every socket is gone (or planned); 3 when none could be for want of permission or support; else 4. */
-function exitCode(results: readonly OutcomeResultJson[]): number {
-  const good = results.filter(
-    ({ outcome }) => outcome === 'cleared' || outcome === 'already-gone' || outcome === 'planned',
-  );
-  if (good.length === results.length) return Exit.OK;
-  const refused = results.filter(({ outcome }) => outcome === 'unsupported' || outcome === 'not-permitted');
-  return refused.length === results.length ? Exit.NOT_POSSIBLE : Exit.PARTIAL;
+function exitCode(results: Iterable<OutcomeResultJson>): number {
+  const { cleared = 0, planned = 0, ...others } = countOutcomes(results);
+  const good = cleared + planned + (others['already-gone'] ?? 0);
+  const refused = (others.unsupported ?? 0) + (others['not-permitted'] ?? 0);
+  const all = cleared + planned + Object.values(others).reduce((sum, each) => sum + each, 0);
+  if (good === all) return Exit.OK;
+  return refused === all ? Exit.NOT_POSSIBLE : Exit.PARTIAL;
 }

@@ -1,5 +1,5 @@
 import { type ClearTarget, type PlannedStep, stateName } from '@lastack/core';
-import { countOutcomes, type Guarded, type OutcomeResultJson } from '../../report/outcome_json.ts';
+import type { Guarded, OutcomeResultJson } from '../../report/outcome_json.ts';
 import { printable } from './printable.ts';
 import { ownerText } from './socket_lines.ts';
 
@@ -39,26 +39,37 @@ function summaryLines(steps: readonly PlannedStep[]): string[] {
   return steps.length === 0 ? [] : [`plan: ${sockets}: ${parts.join(', ')}; ${lost} bytes not yet delivered are lost`];
 }
 
-/** What was done: the counts, and every socket that is not gone with the reason. */
-export function renderOutcome(results: readonly OutcomeResultJson[]): string {
-  const counts = countOutcomes(results);
-  const lines = results
-    .filter(({ outcome }) => outcome !== 'cleared' && outcome !== 'already-gone' && outcome !== 'guarded')
-    .slice(0, MOST_LINES)
-    .map((result) => {
-      const { local, remote } = result.socket;
-      const place = `${endpointText(local)} → ${endpointText(remote)}`;
-      const reason = [result.because, result.todo].filter(Boolean).join('; ');
-      return `${result.outcome}: ${place} ${result.socket.state}${reason ? `: ${reason}` : ''}`;
-    });
-  const applied = results.filter(({ outcome }) => outcome === 'cleared' || outcome === 'still-stuck');
-  for (const [remains, count] of countBy(applied.flatMap((one) => one.remains ?? []))) {
-    lines.push(`remains (${count}): ${remains}`);
+/** What was done: the counts, and every socket that is not gone with the reason. One pass: results are made as they go. */
+export function renderOutcome(results: Iterable<OutcomeResultJson>): string {
+  const counts: Record<string, number> = {};
+  const left: string[] = [];
+  const remaining = new Map<string, number>();
+  let lost = 0;
+  for (const result of results) {
+    const { outcome, remains } = result;
+    counts[outcome] = (counts[outcome] ?? 0) + 1;
+    if (outcome === 'cleared') lost += result.lostBytes;
+    if (remains !== undefined && (outcome === 'cleared' || outcome === 'still-stuck')) count(remaining, remains);
+    if (isLeft(outcome) && left.length < MOST_LINES) left.push(leftLine(result));
   }
-  const lost = results.reduce((sum, one) => sum + (one.outcome === 'cleared' ? one.lostBytes : 0), 0);
-  const summary = Object.entries(counts).map(([outcome, count]) => `${count} ${outcome}`);
-  lines.push(`${summary.join(', ') || 'nothing to do'}${lost > 0 ? `; ${lost} bytes lost` : ''}`);
-  return lines.map((line) => `${printable(line)}\n`).join('');
+  const summary = Object.entries(counts).map(([outcome, number]) => `${number} ${outcome}`);
+  return [
+    ...left,
+    ...[...remaining].map(([remains, number]) => `remains (${number}): ${remains}`),
+    `${summary.join(', ') || 'nothing to do'}${lost > 0 ? `; ${lost} bytes lost` : ''}`,
+  ]
+    .map((line) => `${printable(line)}\n`)
+    .join('');
+}
+
+function isLeft(outcome: OutcomeResultJson['outcome']): boolean {
+  return outcome !== 'cleared' && outcome !== 'already-gone' && outcome !== 'guarded';
+}
+
+function leftLine({ socket, outcome, because, todo }: OutcomeResultJson): string {
+  const reason = [because, todo].filter(Boolean).join('; ');
+  const place = `${endpointText(socket.local)} → ${endpointText(socket.remote)}`;
+  return `${outcome}: ${place} ${socket.state}${reason ? `: ${reason}` : ''}`;
 }
 
 function connectionText({ local, remote }: ClearTarget): string {
@@ -75,6 +86,10 @@ function holderText({ owners }: ClearTarget): string {
 
 function countBy(values: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  for (const value of values) count(counts, value);
   return counts;
+}
+
+function count(counts: Map<string, number>, value: string): void {
+  counts.set(value, (counts.get(value) ?? 0) + 1);
 }

@@ -128,6 +128,7 @@ export function observationOf(namespaces: ObservedNamespace[], overrides: Partia
     epollDescriptors: new Map(),
     notes: [],
     startedMs: 0,
+    atMonotonicMs: 0,
     ...overrides,
   };
 }

@@ -5,6 +5,8 @@ const SHOWN = 2;
 /** `the descriptor of nginx (pid 77)`: what a socket without its connection still costs. undefined: nobody holds it. */
 export function heldDescriptor({ kind, owners }: ClearTarget): string | undefined {
   if (kind !== 'full') return undefined;
+  // By far the most sockets have one holder, and there may be a hundred thousand of them.
+  if (owners.length === 1) return `the descriptor of ${owners[0].command} (pid ${owners[0].pid})`;
   const holders = [...new Set(owners.map(({ command, pid }) => `${command} (pid ${pid})`))];
   if (holders.length === 0) return 'the descriptor of its program';
   const rest = holders.length - SHOWN;
