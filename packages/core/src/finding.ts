@@ -1,5 +1,6 @@
 import type { Forecast } from './forecast/forecast.ts';
 import type { NamespaceSnapshot, Row, Snapshot } from './snapshot.ts';
+import type { SocketRef, SocketRefs } from './socket_refs.ts';
 
 /** Whose fault. `peer-host or path`: the evidence cannot tell the two apart, and the finding says what would. */
 export type Blame = 'local-app' | 'peer-app' | 'peer-host' | 'path' | 'peer-host or path' | 'kernel-setting' | 'nobody';
@@ -13,6 +14,8 @@ export interface Evidence {
   source: string;
 }
 
+export type { SocketRef, SocketRefs } from './socket_refs.ts';
+
 /** Something that can be done now. `command` is complete and can be pasted; absent when no command does it. */
 export interface RemedyAdvice {
   id: string;
@@ -20,11 +23,6 @@ export interface RemedyAdvice {
   command?: string;
   /** What is lost or risked by it. */
   cost?: string;
-}
-
-export interface SocketRef {
-  namespace: NamespaceSnapshot;
-  row: Row;
 }
 
 /** Bounds on the time a socket has spent in its state, milliseconds. `to` undefined: no upper bound is known. */
@@ -49,9 +47,9 @@ export interface Finding {
   forecast: Forecast;
   remedies: readonly RemedyAdvice[];
   /** All sockets of the group (a report prints a few as examples). */
-  sockets: readonly SocketRef[];
+  sockets: SocketRefs;
   /** The other ends, where visible, in the order of `sockets`; undefined where not visible. */
-  peers?: readonly (SocketRef | undefined)[];
+  peers?: SocketRefs<SocketRef | undefined>;
   age?: AgeBounds;
   namespace: NamespaceSnapshot;
 }

@@ -117,7 +117,7 @@ describe('close-wait-close-forgotten finds', () => {
       { label: 'blue', inode: 2 },
     );
     const [finding] = runRule(closeWaitCloseForgotten, [near, far]);
-    expect(finding.peers).toEqual([{ namespace: far, row: 0 }]);
+    expect([...(finding.peers ?? [])]).toEqual([{ namespace: far, row: 0 }]);
     expect(finding.evidence).toContainEqual(expect.objectContaining({ fact: 'other end seen in FIN_WAIT2' }));
   });
 

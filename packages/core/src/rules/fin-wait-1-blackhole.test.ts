@@ -136,7 +136,7 @@ describe('fin-wait-1-blackhole finds', () => {
     );
     const [finding] = runRule(finWait1Blackhole, [namespaceOf([stalled()]), far]);
     expect(finding.blame).toBe('path');
-    expect(finding.peers?.[0]?.namespace.label).toBe('blue');
+    expect(finding.peers?.at(0)?.namespace.label).toBe('blue');
   });
 
   it('one pair, where both ends retransmit and are visible', () => {

@@ -187,6 +187,6 @@ describe('one stuck socket gives one finding', () => {
     );
     const found = RULES.flatMap((rule) => [...runRule(rule, [near, far]), ...runRule(rule, [far, near])]);
     expect(found.map(({ rule }) => rule)).toEqual(['close-wait-close-forgotten']);
-    expect(found[0].peers?.[0]?.namespace).toBe(near);
+    expect(found[0].peers?.at(0)?.namespace).toBe(near);
   });
 });

@@ -122,19 +122,18 @@ function findingOf(rows: readonly Row[], namespace: NamespaceSnapshot, context: 
 /** TIME_WAIT of a client that closes first, many enough towards one destination that local ports get scarce. */
 export const timeWaitPortPressure: Rule = {
   id: 'time-wait-port-pressure',
-  states: [TcpState.TIME_WAIT],
+  // Nothing more is read of them, and there may be 300,000: they are looked for where they are judged.
+  states: [],
   needs: [],
-  candidate({ table, settings }, row) {
-    const low = settings.ip_local_port_range_low ?? 32_768;
-    const high = settings.ip_local_port_range_high ?? 60_999;
-    const port = table.localPort(row);
-    return port >= low && port <= high;
-  },
-  diagnose(namespace, rows, context) {
+  candidate: () => false,
+  diagnose(namespace, _rows, context) {
     const { low, high } = ephemeralRange(namespace.settings);
-    const listeners = context.memo(namespace, listenerIndex);
-    const asClient = rows.filter((row) => !listeners.has(namespace.table.localPort(row)));
     const least = Math.max(1, Math.ceil((high - low + 1) * PORT_SHARE_NOTICE));
-    return crowdedDestinations(namespace, asClient, least).map((group) => findingOf(group, namespace, context));
+    if (namespace.table.count < least) return [];
+    const listeners = context.memo(namespace, listenerIndex);
+    const ports = new Uint8Array(65_536).fill(1, low, high + 1);
+    for (const port of listeners.keys()) ports[port] = 0;
+    const crowded = crowdedDestinations(namespace, TcpState.TIME_WAIT, ports, least);
+    return crowded.map((group) => findingOf(group, namespace, context));
   },
 };

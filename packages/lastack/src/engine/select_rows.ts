@@ -7,6 +7,7 @@ import {
   forecastInputOf,
   type Row,
   requirements,
+  type SocketRef,
   targetOf,
 } from '@lastack/core';
 import { fetchInfo } from '@lastack/kernel';
@@ -65,7 +66,7 @@ export function targetsFor(
   );
 }
 
-function cookieOf({ namespace, row }: Finding['sockets'][number]): bigint {
+function cookieOf({ namespace, row }: SocketRef): bigint {
   return namespace.table.cookie(row);
 }
 

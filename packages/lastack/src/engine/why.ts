@@ -10,6 +10,7 @@ import {
   RULES,
   type RuleContext,
   type SocketRef,
+  type SocketRefs,
 } from '@lastack/core';
 import { fetchInfo, KernelError } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
@@ -67,7 +68,7 @@ function endOf(observation: Observation, ref: ObservedRef): WhyEnd {
   return { ref, forecast: forecastSocket(input, { explain: true }), age: ageBounds(input) };
 }
 
-function includes(sockets: readonly SocketRef[], { namespace, row }: ObservedRef): boolean {
+function includes(sockets: SocketRefs, { namespace, row }: ObservedRef): boolean {
   return sockets.some((socket) => socket.row === row && socket.namespace === namespace);
 }
 

@@ -85,7 +85,7 @@ function findingJson(observation: Observation, finding: Finding): FindingJson {
     remedies: finding.remedies.map(({ id, what, command, cost }) => ({ id, what, command, cost })),
     sockets: finding.sockets.slice(0, MAX_SOCKETS).map((ref, index) => ({
       ...refJson(observation, ref),
-      peer: peerJson(observation, finding.peers?.[index]),
+      peer: peerJson(observation, finding.peers?.at(index)),
     })),
   };
 }

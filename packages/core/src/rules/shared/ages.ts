@@ -11,16 +11,18 @@ export type Ages = readonly (AgeBounds | undefined)[];
 /** Several rules, and each more than once, ask for the ages of the same ten thousand sockets. */
 export function ageOf(namespace: NamespaceSnapshot, row: Row, context: RuleContext): AgeBounds | undefined {
   const known = context.memo(namespace, newAges);
-  let age = known.get(row);
-  if (age === undefined && !known.has(row)) {
-    age = ageBounds(forecastInputOf(context.snapshot, namespace, row));
-    known.set(row, age);
+  let age = known[row];
+  if (age === undefined) {
+    age = ageBounds(forecastInputOf(context.snapshot, namespace, row)) ?? UNKNOWN;
+    known[row] = age;
   }
-  return age;
+  return age === UNKNOWN ? undefined : age;
 }
 
-function newAges(): Map<Row, AgeBounds | undefined> {
-  return new Map();
+const UNKNOWN: AgeBounds = { fromMs: 0 };
+
+function newAges({ table }: NamespaceSnapshot): (AgeBounds | undefined)[] {
+  return new Array<AgeBounds | undefined>(table.count).fill(undefined);
 }
 
 export function agesOf(namespace: NamespaceSnapshot, rows: readonly Row[], context: RuleContext): Ages {
@@ -51,9 +53,14 @@ const PERIODS_MS = [10_000, 60_000, 600_000];
  * least". Nothing for a single socket, and nothing where no upper bounds are known.
  */
 export function growthEvidence(ages: Ages): Evidence[] {
-  const upper = ages.flatMap((age) => (age?.toMs === undefined ? [] : [age.toMs]));
-  if (ages.length < 2 || upper.length === 0) return [];
-  const counts = PERIODS_MS.map((periodMs) => upper.filter((toMs) => toMs < periodMs).length);
+  const counts = PERIODS_MS.map(() => 0);
+  let isAnyKnown = false;
+  for (const age of ages) {
+    if (age?.toMs === undefined) continue;
+    isAnyKnown = true;
+    for (let index = 0; index < counts.length; index++) if (age.toMs < PERIODS_MS[index]) counts[index]++;
+  }
+  if (ages.length < 2 || !isAnyKnown) return [];
   return [
     {
       fact: `entered the state within the last ${PERIODS_MS.map((ms) => formatDuration(ms)).join(' / ')}, at least`,

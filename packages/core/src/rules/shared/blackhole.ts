@@ -125,7 +125,7 @@ function findingOf(
   context: RuleContext,
 ): Finding {
   const { rows } = group;
-  const sockets: SocketRef[] = refsOf(namespace, rows);
+  const sockets = refsOf(namespace, rows);
   const isOrphaned = isOrphan(namespace, rows[0]);
   const forecast = groupForecast(sockets, context);
   const again = `This end sends ${texts.sent} again and again and nothing is acknowledged.`;

@@ -4,34 +4,37 @@ import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
 const SLOTS = 1 << 16;
 
 /**
- * Rows by destination (connections that compete for the same local ports), only those destinations that at least
- * `least` rows share. The first pass counts by hash, so that only rows of crowded destinations are compared. No texts:
- * there may be 300,000 rows.
+ * Rows of a state by destination (connections that compete for the same local ports), only those destinations that at
+ * least `least` rows share, and only rows whose local port has a 1 in `ports`. The first pass counts by hash, so that
+ * only rows of crowded destinations are compared. No texts, no list of the others: there may be 300,000 rows.
  */
 export function crowdedDestinations(
   { table }: NamespaceSnapshot,
-  rows: readonly Row[],
+  state: number,
+  ports: Uint8Array,
   least: number,
 ): readonly (readonly Row[])[] {
-  if (rows.length < least) return [];
-  const slots = new Uint16Array(rows.length);
+  const slots = new Uint16Array(table.count);
+  const isMeant = new Uint8Array(table.count);
   const counts = new Uint32Array(SLOTS);
-  for (let index = 0; index < rows.length; index++) {
-    const hash = table.destinationHash(rows[index]);
+  for (let row = 0; row < table.count; row++) {
+    if (table.state(row) !== state || ports[table.localPort(row)] === 0) continue;
+    const hash = table.destinationHash(row);
     const slot = (hash ^ (hash >>> 16)) & (SLOTS - 1);
-    slots[index] = slot;
+    slots[row] = slot;
+    isMeant[row] = 1;
     counts[slot]++;
   }
   const groups = new Map<number, Row[][]>();
-  for (let index = 0; index < rows.length; index++) {
-    const slot = slots[index];
-    if (counts[slot] < least) continue;
+  if (!counts.some((count) => count >= least)) return [];
+  for (let row = 0; row < table.count; row++) {
+    const slot = slots[row];
+    if (isMeant[row] === 0 || counts[slot] < least) continue;
     let ofSlot = groups.get(slot);
     if (!ofSlot) {
       ofSlot = [];
       groups.set(slot, ofSlot);
     }
-    const row = rows[index];
     const group = ofSlot.find(([first]) => table.isSameDestination(first, row));
     if (group) group.push(row);
     else ofSlot.push([row]);

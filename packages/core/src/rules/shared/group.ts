@@ -54,18 +54,21 @@ export function groupRows(
   const { table } = namespace;
   const serviceOf = servicesOf(namespace, context.memo(namespace, listenerIndex));
   const families = new Map<string, Kin>();
+  // Neighbours mostly have the same holder: then no text is put together and searched for.
+  let last = { holderKey: '', state: -1, variant: '', kin: new Map() as Kin };
   for (const row of rows) {
     const held = options.ignoreHolder ? NOBODY : heldBy(context.snapshot, namespace, options.heldThrough?.(row) ?? row);
     const service = serviceOf(row);
     const variant = options.variant?.(row) ?? '';
     const state = table.state(row);
     const holderKey = options.joinCoHolders && held.owners.length > 1 ? ownersKey(held.owners.slice(0, 1)) : held.key;
-    const key = `${holderKey}|${state}|${variant}`;
-    let kin = families.get(key);
-    if (!kin) {
-      kin = new Map();
+    if (last.holderKey !== holderKey || last.state !== state || last.variant !== variant) {
+      const key = `${holderKey}|${state}|${variant}`;
+      const kin = families.get(key) ?? (new Map() as Kin);
       families.set(key, kin);
+      last = { holderKey, state, variant, kin };
     }
+    const { kin } = last;
     let group = kin.get(service);
     if (!group) {
       const holder = new HolderGathering(holderKey, held.unheldLabel);

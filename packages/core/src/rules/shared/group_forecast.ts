@@ -1,5 +1,7 @@
-import type { RuleContext, SocketRef } from '../../finding.ts';
+import type { RuleContext } from '../../finding.ts';
 import type { Forecast } from '../../forecast/forecast.ts';
+import type { Row, SocketTable } from '../../snapshot.ts';
+import type { RowRefs } from '../../socket_refs.ts';
 import { FORECAST_SAMPLE } from './thresholds.ts';
 import { thousands } from './words.ts';
 
@@ -8,26 +10,25 @@ type Kind = Forecast['kind'];
 const WORST_FIRST: readonly Kind[] = ['never', 'unknown', 'when', 'at'];
 
 /** An even sample of a large group, and with it the sockets whose timers lie farthest out: they make the span. */
-function sampled(refs: readonly SocketRef[]): readonly SocketRef[] {
-  if (refs.length <= FORECAST_SAMPLE) return refs;
-  const step = refs.length / FORECAST_SAMPLE;
-  const even = Array.from({ length: FORECAST_SAMPLE }, (_, index) => refs[Math.floor(index * step)]);
-  const readings = [
-    ({ namespace: { table }, row }: SocketRef) => table.timerExpiresMs(row),
-    ({ namespace: { table }, row }: SocketRef) => table.timerRetries(row),
-  ];
-  return [...even, ...readings.flatMap((read) => extremes(refs, read))];
+function sampled({ namespace: { table }, rows }: RowRefs): readonly Row[] {
+  if (rows.length <= FORECAST_SAMPLE) return rows;
+  const step = rows.length / FORECAST_SAMPLE;
+  const even = Array.from({ length: FORECAST_SAMPLE }, (_, index) => rows[Math.floor(index * step)]);
+  return [...even, ...extremes(table, rows)];
 }
 
-function extremes(refs: readonly SocketRef[], read: (ref: SocketRef) => number): SocketRef[] {
-  let [least, most] = [refs[0], refs[0]];
-  let [min, max] = [read(least), read(most)];
-  for (const ref of refs) {
-    const value = read(ref);
-    if (value < min) [least, min] = [ref, value];
-    if (value > max) [most, max] = [ref, value];
+/** The rows with the least and the greatest time to the timer, and with the fewest and the most retries. */
+function extremes(table: SocketTable, rows: readonly Row[]): Row[] {
+  let [first, last, fewest, most] = [rows[0], rows[0], rows[0], rows[0]];
+  for (const row of rows) {
+    const expiresMs = table.timerExpiresMs(row);
+    if (expiresMs < table.timerExpiresMs(first)) first = row;
+    if (expiresMs > table.timerExpiresMs(last)) last = row;
+    const retries = table.timerRetries(row);
+    if (retries < table.timerRetries(fewest)) fewest = row;
+    if (retries > table.timerRetries(most)) most = row;
   }
-  return [least, most];
+  return [first, last, fewest, most];
 }
 
 /** All `at`: from the first socket's earliest to the last one's latest time. */
@@ -43,10 +44,11 @@ function spanOf(forecasts: readonly Forecast[]): Forecast {
 }
 
 /** One forecast for a group: the worst kind met, with how many it concerns; a span when all have a time. */
-export function groupForecast(refs: readonly SocketRef[], context: RuleContext): Forecast {
-  if (refs.length === 1) return context.forecast(refs[0]);
+export function groupForecast(refs: RowRefs, context: RuleContext): Forecast {
+  const { namespace } = refs;
   const sample = sampled(refs);
-  const forecasts = sample.map((ref) => context.forecast(ref));
+  const forecasts = sample.map((row) => context.forecast({ namespace, row }));
+  if (forecasts.length === 1) return forecasts[0];
   const worst = WORST_FIRST.find((kind) => forecasts.some((forecast) => forecast.kind === kind)) ?? 'unknown';
   const ofWorst = forecasts.filter(({ kind }) => kind === worst);
   const note = sample.length < refs.length ? ` (worked out for ${thousands(sample.length)} of them)` : '';

@@ -1,13 +1,14 @@
-import type { Evidence, RuleContext, SocketRef } from '../../finding.ts';
+import type { Evidence, RuleContext } from '../../finding.ts';
+import { LazyRefs, type RowRefs, type SocketRef, type SocketRefs } from '../../socket_refs.ts';
 import { stateName, TcpState } from '../../tcp/states.ts';
 import { clean, listed, thousands } from './words.ts';
 
 /** The other ends in the order of `refs`; undefined when none is visible. */
 export function peersOf(
-  refs: readonly SocketRef[],
+  { namespace, rows }: RowRefs,
   context: RuleContext,
-): readonly (SocketRef | undefined)[] | undefined {
-  const peers = refs.map((ref) => context.peerOf(ref));
+): SocketRefs<SocketRef | undefined> | undefined {
+  const peers = new LazyRefs(rows.length, (index) => context.peerOf({ namespace, row: rows[index] }));
   return peers.some((peer) => peer !== undefined) ? peers : undefined;
 }
 
@@ -33,7 +34,7 @@ export function whereIs({ namespace, row }: SocketRef, context: RuleContext): st
 }
 
 /** What the visible other ends are doing: state, how many, who holds them. */
-export function peerEvidence(peers: readonly (SocketRef | undefined)[] | undefined, context: RuleContext): Evidence[] {
+export function peerEvidence(peers: SocketRefs<SocketRef | undefined> | undefined, context: RuleContext): Evidence[] {
   if (!peers) return [];
   const byState = new Map<number, { count: number; unreadBytes: number; places: Map<number, string> }>();
   for (const peer of peers) {

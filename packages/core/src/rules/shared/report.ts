@@ -1,5 +1,6 @@
-import type { Evidence, SocketRef } from '../../finding.ts';
+import type { Evidence } from '../../finding.ts';
 import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
+import { RowRefs } from '../../socket_refs.ts';
 import type { Service } from './service.ts';
 import { counted } from './words.ts';
 
@@ -8,8 +9,8 @@ export function place(service: Service): string {
   return service.role === 'server' ? `on ${service.label}` : `to ${service.label}`;
 }
 
-export function refsOf(namespace: NamespaceSnapshot, rows: readonly Row[]): SocketRef[] {
-  return rows.map((row) => ({ namespace, row }));
+export function refsOf(namespace: NamespaceSnapshot, rows: readonly Row[]): RowRefs {
+  return new RowRefs(namespace, rows);
 }
 
 /** What would be lost: bytes the peer has not acknowledged, bytes the program has not read. */

@@ -82,7 +82,7 @@ export function titleLines(page: Page, { severity, title }: Pick<Finding, 'sever
 
 function exampleLines(page: Page, { sockets, peers, count, namespace }: Finding, owners: Owners): string[] {
   const lines = sockets.slice(0, EXAMPLES).flatMap(({ namespace: { table }, row }, index) => {
-    const peer = peers?.[index];
+    const peer = peers?.at(index);
     const other = peer ? ` (its other end: ${peerText(peer, owners, namespace.label)})` : '';
     return page.body(`${connectionText(table, row)} cookie:${table.cookie(row).toString(16)}${other}`, '  ');
   });
