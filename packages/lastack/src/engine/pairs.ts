@@ -30,6 +30,13 @@ const FITS = Uint8Array.from({ length: 256 }, (_, pair) => {
   return IMPOSSIBLE.some(([a, b]) => (a === one && b === other) || (a === other && b === one)) ? 0 : 1;
 });
 
+/** Bit `other state` is set in the mask of each state where the pair fits. */
+const FIT_MASKS = Uint16Array.from({ length: 16 }, (_, state) => {
+  let mask = 0;
+  for (let other = 0; other < 16; other++) mask |= FITS[(state << 4) | other] << other;
+  return mask;
+});
+
 /**
  * Finds the other ends of the given sockets among all sockets of all namespaces, in one pass over them. Where several
  * sockets have the mirrored addresses (the same private network used twice) none is returned: it cannot be told which.
@@ -55,8 +62,8 @@ class WantedEnds {
   readonly #next: Int32Array;
   /** Whether some wanted socket has this pair of ports. */
   readonly #portPairs = new Uint8Array(65_536);
-  /** Whether a socket in this state can be the other end of some wanted one: mostly not TIME_WAIT, of which most are. */
-  readonly #states = new Uint8Array(16);
+  /** Bits of the states that the other end of some wanted one can be in: mostly not TIME_WAIT, in which most are. */
+  readonly #states: number;
   /** The entry of a row, by namespace; -1 where it has none. */
   readonly #entries = new Map<ObservedNamespace, Int32Array>();
   /** What was found for each entry: a row of the namespace beside it, NONE or SEVERAL. */
@@ -78,24 +85,27 @@ class WantedEnds {
     this.#first = new Int32Array(slots).fill(-1);
     this.#next = new Int32Array(this.#rows.length);
     this.#peerRows = new Int32Array(this.#rows.length).fill(NONE);
-    this.#rows.forEach((row, entry) => {
+    let states = 0;
+    for (let entry = 0; entry < this.#rows.length; entry++) {
       const { table } = this.#namespaces[entry];
+      const row = this.#rows[entry];
       const slot = table.endpointHash(row, true) & (slots - 1);
       this.#next[entry] = this.#first[slot];
       this.#first[slot] = entry;
       this.#portPairs[table.portPair(row)] = 1;
-      const state = table.state(row);
-      for (let other = 0; other < 16; other++) this.#states[other] |= FITS[(state << 4) | other];
-    });
+      states |= FIT_MASKS[table.state(row) & 15];
+    }
+    this.#states = states;
   }
 
   searchIn(namespace: ObservedNamespace): void {
     if (this.#rows.length === 0) return;
     const { table } = namespace;
-    const mask = this.#first.length - 1;
+    const [first, states, portPairs] = [this.#first, this.#states, this.#portPairs];
+    const mask = first.length - 1;
     for (let row = 0; row < table.count; row++) {
-      if (this.#states[table.state(row)] === 0 || this.#portPairs[table.portPair(row)] === 0) continue;
-      let entry = this.#first[table.endpointHash(row, false) & mask];
+      if (((states >> table.state(row)) & 1) === 0 || portPairs[table.portPair(row)] === 0) continue;
+      let entry = first[table.endpointHash(row, false) & mask];
       for (; entry >= 0; entry = this.#next[entry]) this.#match(entry, namespace, row);
     }
   }

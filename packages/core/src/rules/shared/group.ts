@@ -1,6 +1,6 @@
 import type { RuleContext } from '../../finding.ts';
 import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
-import { type Holder, HolderGathering, heldBy, ownersKey } from './holder.ts';
+import { type HeldBy, type Holder, HolderGathering, heldBy, ownersKey } from './holder.ts';
 import { listenerIndex } from './listeners.ts';
 import { type Service, servicesOf } from './service.ts';
 import { CLIENT_SERVICES } from './thresholds.ts';
@@ -31,18 +31,17 @@ export interface GroupOptions {
 
 const NOBODY = { key: '', unheldLabel: 'no process', owners: [] };
 
-interface Open {
+/** Sockets that differ in nothing but their service. */
+interface Family {
+  holderKey: string;
+  unheldLabel: string;
   state: number;
-  service: Service;
   variant: string;
-  holder: HolderGathering;
-  /** How many services were joined into this one. */
-  services: number;
   rows: Row[];
+  /** By index of the rows. Services are shared objects, so that no text is compared. */
+  services: Service[];
+  owners: HeldBy['owners'][];
 }
-
-/** Groups that differ in nothing but their service; services are shared objects, so that no text is compared. */
-type Kin = Map<Service, Open>;
 
 /** Ten thousand leaks of one program are one group. Order: as first met, what has the same holder together. */
 export function groupRows(
@@ -53,79 +52,74 @@ export function groupRows(
 ): Group[] {
   const { table } = namespace;
   const serviceOf = servicesOf(namespace, context.memo(namespace, listenerIndex));
-  const families = new Map<string, Kin>();
+  const families = new Map<string, Family>();
   // Neighbours mostly have the same holder: then no text is put together and searched for.
-  let last = { holderKey: '', state: -1, variant: '', kin: new Map() as Kin };
+  let family: Family | undefined;
   for (const row of rows) {
     const held = options.ignoreHolder ? NOBODY : heldBy(context.snapshot, namespace, options.heldThrough?.(row) ?? row);
-    const service = serviceOf(row);
     const variant = options.variant?.(row) ?? '';
     const state = table.state(row);
     const holderKey = options.joinCoHolders && held.owners.length > 1 ? ownersKey(held.owners.slice(0, 1)) : held.key;
-    if (last.holderKey !== holderKey || last.state !== state || last.variant !== variant) {
+    if (family?.holderKey !== holderKey || family.state !== state || family.variant !== variant) {
       const key = `${holderKey}|${state}|${variant}`;
-      const kin = families.get(key) ?? (new Map() as Kin);
-      families.set(key, kin);
-      last = { holderKey, state, variant, kin };
+      family = families.get(key);
+      family ??= { holderKey, unheldLabel: held.unheldLabel, state, variant, rows: [], services: [], owners: [] };
+      families.set(key, family);
     }
-    const { kin } = last;
-    let group = kin.get(service);
-    if (!group) {
-      const holder = new HolderGathering(holderKey, held.unheldLabel);
-      group = { state, service, variant, holder, services: 1, rows: [] };
-      kin.set(service, group);
-    }
-    group.rows.push(row);
-    group.holder.add(held.owners);
+    family.rows.push(row);
+    family.services.push(serviceOf(row));
+    family.owners.push(held.owners);
   }
-  return [...families.values()].flatMap(joinClients).map(({ holder, ...group }) => ({
-    state: group.state,
-    service: group.service,
-    variant: group.variant,
+  return [...families.values()].flatMap(groupsOf);
+}
+
+function groupsOf({ holderKey, unheldLabel, state, variant, rows, services, owners }: Family): Group[] {
+  const joined = joinClients(new Set(services));
+  const groups = new Map<Service, { rows: Row[]; holder: HolderGathering }>();
+  for (let index = 0; index < rows.length; index++) {
+    const service = joined?.get(services[index]) ?? services[index];
+    let group = groups.get(service);
+    if (!group) {
+      group = { rows: [], holder: new HolderGathering(holderKey, unheldLabel) };
+      groups.set(service, group);
+    }
+    group.rows.push(rows[index]);
+    group.holder.add(owners[index]);
+  }
+  return [...groups].map(([service, group]) => ({
+    state,
+    service,
+    variant,
     rows: group.rows,
-    holder: holder.finish(),
+    holder: group.holder.finish(),
   }));
 }
 
-/** A crawler speaks to ten thousand services: joined by remote port, and when those are many too, as one. */
-function joinClients(kin: Kin): Open[] {
-  const groups = [...kin.values()];
-  const clients = groups.filter(({ service }) => service.role === 'client');
-  if (clients.length <= CLIENT_SERVICES) return groups;
-  const byPort = new Map<number, Open[]>();
-  for (const group of clients) {
-    const ofPort = byPort.get(group.service.port);
-    if (ofPort) ofPort.push(group);
-    else byPort.set(group.service.port, [group]);
+/**
+ * A crawler speaks to ten thousand services: joined by remote port, and when those are many too, as one.
+ * @returns what each is counted under; undefined when they are few enough to be listed
+ */
+function joinClients(services: ReadonlySet<Service>): ReadonlyMap<Service, Service> | undefined {
+  const clients = [...services].filter(({ role }) => role === 'client');
+  if (clients.length <= CLIENT_SERVICES) return undefined;
+  const byPort = new Map<number, Service[]>();
+  for (const client of clients) {
+    const ofPort = byPort.get(client.port);
+    if (ofPort) ofPort.push(client);
+    else byPort.set(client.port, [client]);
   }
-  const joined = [...byPort].flatMap(([port, ofPort]) =>
-    joinMany(ofPort, (count) => ({
-      role: 'client',
-      key: `*:${port}`,
-      label: `port ${port} of ${thousands(count)} addresses`,
-      port,
-    })),
-  );
-  return [
-    ...groups.filter(({ service }) => service.role === 'server'),
-    ...joinMany(joined, (count) => ({
-      role: 'client',
-      key: '*',
-      label: `${thousands(count)} remote services`,
-      port: joined[0].service.port,
-    })),
-  ];
-}
-
-/** One group of them all, where they are too many to list. */
-function joinMany(groups: Open[], serviceFor: (count: number) => Service): Open[] {
-  if (groups.length <= CLIENT_SERVICES) return groups;
-  const [first, ...others] = groups;
-  const rows = [...first.rows];
-  for (const other of others) {
-    for (const row of other.rows) rows.push(row);
-    first.holder.merge(other.holder);
+  const joined = new Map<Service, Service>();
+  let left = 0;
+  for (const [port, ofPort] of byPort) {
+    const isMany = ofPort.length > CLIENT_SERVICES;
+    left += isMany ? 1 : ofPort.length;
+    if (!isMany) continue;
+    const label = `port ${port} of ${thousands(ofPort.length)} addresses`;
+    const all: Service = { role: 'client', key: `*:${port}`, label, port };
+    for (const client of ofPort) joined.set(client, all);
   }
-  const services = groups.reduce((sum, group) => sum + group.services, 0);
-  return [{ ...first, service: serviceFor(services), services, rows }];
+  if (left <= CLIENT_SERVICES) return joined;
+  const label = `${thousands(clients.length)} remote services`;
+  const all: Service = { role: 'client', key: '*', label, port: clients[0].port };
+  return new Map(clients.map((client) => [client, all]));
 }

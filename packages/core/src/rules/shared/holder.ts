@@ -40,12 +40,6 @@ export class HolderGathering {
     if (!this.#others.has(owner.pid)) this.#others.set(owner.pid, owner);
   }
 
-  merge(other: HolderGathering): void {
-    if (other.#first) this.#addOne(other.#first);
-    if (other.#others) for (const owner of other.#others.values()) this.#addOne(owner);
-    this.#sharedSockets += other.#sharedSockets;
-  }
-
   finish(): Holder {
     const owners = this.#first ? [this.#first, ...(this.#others?.values() ?? [])] : [];
     return {

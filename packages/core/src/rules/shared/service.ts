@@ -1,4 +1,4 @@
-import type { NamespaceSnapshot, Row, Settings } from '../../snapshot.ts';
+import type { NamespaceSnapshot, Row, Settings, SocketTable } from '../../snapshot.ts';
 import { type ListenerIndex, listenersOf } from './listeners.ts';
 import { endpoint, plainAddress } from './words.ts';
 
@@ -42,7 +42,7 @@ function isServer(namespace: NamespaceSnapshot, listeners: ListenerIndex, row: R
 export function servicesOf(namespace: NamespaceSnapshot, listeners: ListenerIndex): (row: Row) => Service {
   const { table } = namespace;
   const servers = new Map<number, Service>();
-  const clients = new Map<string, Service>();
+  const clients = new Map<number | string, Service>();
   return (row) => {
     if (isServer(namespace, listeners, row)) {
       const port = table.localPort(row);
@@ -53,14 +53,46 @@ export function servicesOf(namespace: NamespaceSnapshot, listeners: ListenerInde
       }
       return service;
     }
-    const port = table.remotePort(row);
-    const address = plainAddress(table.remoteAddress(row));
-    const key = endpoint(address, port);
+    const key = remoteKey(table, row);
     let service = clients.get(key);
     if (!service) {
-      service = { role: 'client', key, label: key, port, address };
+      service = new RemoteService(table, row);
       clients.set(key, service);
     }
     return service;
   };
+}
+
+/** Remote address and port: a number for IPv4, also v4-mapped, for there may be ten thousands to tell apart. */
+function remoteKey(table: SocketTable, row: Row): number | string {
+  const port = table.remotePort(row);
+  const bytes = table.remoteAddressBytes(row);
+  const at = bytes.length - 4;
+  const isIpv4 = at === 0 || plainAddress(table.remoteAddress(row)) !== table.remoteAddress(row);
+  if (!isIpv4) return endpoint(table.remoteAddress(row), port);
+  return (((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0) * 65_536 + port;
+}
+
+/** The service that the other end of a connection offers. Few of many are ever named. */
+class RemoteService implements Service {
+  readonly role = 'client';
+  readonly port: number;
+  readonly #table: SocketTable;
+  readonly #row: Row;
+
+  constructor(table: SocketTable, row: Row) {
+    this.port = table.remotePort(row);
+    this.#table = table;
+    this.#row = row;
+  }
+
+  get address(): string {
+    return plainAddress(this.#table.remoteAddress(this.#row));
+  }
+  get key(): string {
+    return endpoint(this.address, this.port);
+  }
+  get label(): string {
+    return this.key;
+  }
 }
