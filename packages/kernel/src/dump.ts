@@ -3,12 +3,13 @@ import { KernelError } from './errors.ts';
 import { RECEIVE_BYTES, type ReceiveBuffer, type ReceiveSet, ReplyStream } from './reply_stream.ts';
 import type { NetlinkTransport } from './transport/transport.ts';
 import {
+  ATTRIBUTE_HEADER_BYTES,
   DIAG_MESSAGE_BYTES,
   DiagAttribute,
   DiagField,
   EXTENSION_INFO,
   encodeDumpRequest,
-  forEachAttribute,
+  findAttribute,
   SOCK_DIAG_BY_FAMILY,
   TCPDIAG_GETSOCK,
 } from './wire/inet_diag.ts';
@@ -79,19 +80,13 @@ export function fetchInfo(
   for (const row of rows) states |= 1 << table.state(row);
   table.expectInfo(rows);
   const request = encodeDumpRequest(2, states, EXTENSION_INFO);
-  const visit: Visit = (_words, view, at, end) => {
-    forEachAttribute(view, at + DIAG_MESSAGE_BYTES, end, (type, value, length) => {
-      if (type !== DiagAttribute.INFO) return;
-      const cookie = at + DiagField.cookie;
-      table.attachInfo(
-        view.getUint32(cookie, LITTLE_ENDIAN),
-        view.getUint32(cookie + 4, LITTLE_ENDIAN),
-        view.getUint8(at + DiagField.state),
-        view,
-        value,
-        length,
-      );
-    });
+  const visit: Visit = (words, view, at, end) => {
+    const info = findAttribute(view, at + DIAG_MESSAGE_BYTES, end, DiagAttribute.INFO);
+    if (info < 0) return;
+    const length = view.getUint16(info, LITTLE_ENDIAN) - ATTRIBUTE_HEADER_BYTES;
+    const cookie = (at + DiagField.cookie) >> 2;
+    const state = view.getUint8(at + DiagField.state);
+    table.attachInfo(words[cookie], words[cookie + 1], state, words, info + ATTRIBUTE_HEADER_BYTES, length);
   };
   return walk(transport, request, 'reading TCP_INFO', { visit });
 }

@@ -79,18 +79,16 @@ export function encodeFamilyDumpRequest(
   );
 }
 
-/** Calls `visit(type, offset of the value, its length)` for each well-formed attribute in [from, end). */
-export function forEachAttribute(
-  view: DataView,
-  from: number,
-  end: number,
-  visit: (type: number, at: number, length: number) => void,
-): void {
+export const ATTRIBUTE_HEADER_BYTES = 4;
+
+/** Offset of the first well-formed attribute of a type in [from, end), its header included; -1 when there is none. */
+export function findAttribute(view: DataView, from: number, end: number, type: number): number {
   let at = from;
-  while (at + 4 <= end) {
+  while (at + ATTRIBUTE_HEADER_BYTES <= end) {
     const length = view.getUint16(at, LITTLE_ENDIAN);
-    if (length < 4 || at + length > end) return;
-    visit(view.getUint16(at + 2, LITTLE_ENDIAN) & 0x3fff, at + 4, length - 4);
+    if (length < ATTRIBUTE_HEADER_BYTES || at + length > end) return -1;
+    if ((view.getUint16(at + 2, LITTLE_ENDIAN) & 0x3fff) === type) return at;
     at += align4(length);
   }
+  return -1;
 }

@@ -1,6 +1,6 @@
 import { type SocketKind, type SocketTable, socketKind, type TcpInfo, TcpState } from '@lastack/core';
 import { formatAddress } from './address.ts';
-import { AF_INET6, DIAG_MESSAGE_BYTES, DiagAttribute, DiagField } from './inet_diag.ts';
+import { AF_INET6, ATTRIBUTE_HEADER_BYTES, DIAG_MESSAGE_BYTES, DiagAttribute, DiagField } from './inet_diag.ts';
 import { align4, LITTLE_ENDIAN } from './netlink.ts';
 import { readTcpInfo, TCP_INFO_BYTES } from './tcp_info.ts';
 
@@ -18,8 +18,6 @@ const HAS_CGROUP = 1;
 const HAS_MARK = 2;
 
 const FIRST_CAPACITY_ROWS = 1024;
-/** Attribute header and value of DiagAttribute.MARK: minisockets carry nothing else. */
-const ATTRIBUTE_HEADER_BYTES = 4;
 
 /** The sockets of one dump, kept as bytes in one growing array. Filled by `append`, then read through SocketTable. */
 export class DiagTable implements SocketTable {
@@ -44,11 +42,11 @@ export class DiagTable implements SocketTable {
     const from = at >> 2;
     const to = this.count * ROW_WORDS;
     for (let index = 0; index < HEADER_WORDS; index++) target[to + index] = words[from + index];
-    this.#appendAttributes(view, at + DIAG_MESSAGE_BYTES, end, to);
+    this.#appendAttributes(words, view, at + DIAG_MESSAGE_BYTES, end, to);
     this.count++;
   }
 
-  #appendAttributes(view: DataView, from: number, end: number, row: number): void {
+  #appendAttributes(words: Uint32Array, view: DataView, from: number, end: number, row: number): void {
     const target = this.#words;
     let present = 0;
     let at = from;
@@ -56,12 +54,13 @@ export class DiagTable implements SocketTable {
       const length = view.getUint16(at, LITTLE_ENDIAN);
       if (length < ATTRIBUTE_HEADER_BYTES || at + length > end) break;
       const type = view.getUint16(at + 2, LITTLE_ENDIAN);
+      const value = (at >> 2) + 1;
       if (type === DiagAttribute.CGROUP_ID && length >= 12) {
-        target[row + CGROUP / 4] = view.getUint32(at + 4, LITTLE_ENDIAN);
-        target[row + CGROUP / 4 + 1] = view.getUint32(at + 8, LITTLE_ENDIAN);
+        target[row + CGROUP / 4] = words[value];
+        target[row + CGROUP / 4 + 1] = words[value + 1];
         present |= HAS_CGROUP;
       } else if (type === DiagAttribute.MARK && length >= 8) {
-        target[row + MARK / 4] = view.getUint32(at + 4, LITTLE_ENDIAN);
+        target[row + MARK / 4] = words[value];
         present |= HAS_MARK;
       }
       at += align4(length);
@@ -108,8 +107,15 @@ export class DiagTable implements SocketTable {
   }
 
   /** Takes TCP_INFO of the socket with this cookie, when it was expected and is in the same state as in its row. */
-  attachInfo(cookieLow: number, cookieHigh: number, state: number, view: DataView, at: number, length: number): void {
-    this.#info?.attach(cookieLow, cookieHigh, state, view, at, length);
+  attachInfo(
+    cookieLow: number,
+    cookieHigh: number,
+    state: number,
+    words: Uint32Array,
+    at: number,
+    length: number,
+  ): void {
+    this.#info?.attach(cookieLow, cookieHigh, state, words, at, length);
   }
 
   /** Low and high half of the cookie. */
@@ -298,12 +304,12 @@ class InfoRows {
   readonly #table: DiagTable;
   /** Hash table of the expected rows by cookie: open addressing, -1 = empty. */
   #rowBySlot = new Int32Array(0);
-  /** Where in `#bytes` the row's structure lies; -1 = not there. */
+  /** Where in `#view` the row's structure lies; -1 = not there. */
   readonly #placeOf: Int32Array;
   #expected = 0;
-  #bytes = new Uint8Array(0);
-  #view = new DataView(this.#bytes.buffer);
-  #used = 0;
+  #words = new Uint32Array(0);
+  #view = new DataView(this.#words.buffer);
+  #usedBytes = 0;
 
   constructor(table: DiagTable) {
     this.#table = table;
@@ -319,25 +325,28 @@ class InfoRows {
       while (this.#rowBySlot[slot] >= 0) slot = (slot + 1) & mask;
       this.#rowBySlot[slot] = row;
     }
-    const grown = new Uint8Array(this.#expected * PLACE_BYTES);
-    grown.set(this.#bytes.subarray(0, this.#used));
-    this.#bytes = grown;
+    const grown = new Uint32Array((this.#expected * PLACE_BYTES) / 4);
+    grown.set(this.#words.subarray(0, this.#usedBytes / 4));
+    this.#words = grown;
     this.#view = new DataView(grown.buffer);
   }
 
-  attach(low: number, high: number, state: number, view: DataView, at: number, length: number): void {
+  attach(low: number, high: number, state: number, words: Uint32Array, at: number, length: number): void {
     const row = this.#find(low, high);
     // A socket that moved on between the passes keeps no TCP_INFO: its numbers would belong to another state.
     if (row < 0 || this.#table.state(row) !== state || this.#placeOf[row] >= 0) return;
-    const place = this.#used;
-    this.#used += PLACE_BYTES;
+    const place = this.#usedBytes;
+    this.#usedBytes += PLACE_BYTES;
     this.#placeOf[row] = place;
     const kept = Math.min(length, TCP_INFO_BYTES);
-    this.#view.setUint32(place, kept);
-    // Word by word: a view of the source for each of 100,000 sockets would cost more than copying it.
-    let done = 0;
-    for (; done + 4 <= kept; done += 4) this.#view.setUint32(place + 4 + done, view.getUint32(at + done));
-    for (; done < kept; done++) this.#view.setUint8(place + 4 + done, view.getUint8(at + done));
+    const target = this.#words;
+    const to = place / 4;
+    target[to] = kept;
+    // Word by word: a view of the source for each of 100,000 sockets would cost more than copying it. Attributes begin
+    // at multiples of four, and a length that is none is followed by padding.
+    const count = (kept + 3) >> 2;
+    const from = at >> 2;
+    for (let index = 0; index < count; index++) target[to + 1 + index] = words[from + index];
   }
 
   #find(low: number, high: number): number {
@@ -350,7 +359,7 @@ class InfoRows {
 
   read(row: number): TcpInfo | undefined {
     const place = this.#placeOf[row];
-    return place < 0 ? undefined : readTcpInfo(this.#view, place + 4, this.#view.getUint32(place));
+    return place < 0 ? undefined : readTcpInfo(this.#view, place + 4, this.#words[place / 4]);
   }
 }
 

@@ -76,7 +76,7 @@ function attachInfo(table: DiagTable, sockets: readonly TestSocket[]): void {
       else view.setUint32(at, value, LITTLE_ENDIAN);
     }
     const { cookie } = sockets[row];
-    table.attachInfo(cookie ?? 0x1000 + row, 0, sockets[row].state, view, 0, TCP_INFO_BYTES);
+    table.attachInfo(cookie ?? 0x1000 + row, 0, sockets[row].state, new Uint32Array(view.buffer), 0, TCP_INFO_BYTES);
   }
 }
 
