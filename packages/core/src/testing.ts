@@ -65,6 +65,7 @@ export function tableOf(sockets: readonly SocketSpec[]): SocketTable {
   const remoteAddress = (row: number) => at(row).remote ?? '10.0.0.2';
   return {
     count: sockets.length,
+    rowsIn: (state) => sockets.flatMap((socket, row) => (socket.state === state ? [row] : [])),
     state: (row) => at(row).state,
     family: (row) => at(row).family ?? (localAddress(row).includes(':') ? 6 : 4),
     kind: (row) => socketKind(at(row).state, timer(row), inode(row)),

@@ -21,6 +21,23 @@ export function ageBounds(input: ForecastInput): AgeBounds | undefined {
   if (info === undefined) return undefined;
   const slackMs = tickMs(input.timerHz);
   switch (state) {
+    case TcpState.FIN_WAIT1:
+    case TcpState.LAST_ACK:
+    case TcpState.CLOSING:
+      return ageOfClosing(input, info, slackMs);
+    case TcpState.SYN_SENT:
+      return ageOfSynSent(input, info);
+    default:
+      return ageWithoutTimer(state, info, slackMs);
+  }
+}
+
+/**
+ * The same in the states that no timer ends, from their clocks alone: there may be fifty thousand such sockets.
+ * @param slackMs a tick of the kernel's timers
+ */
+export function ageWithoutTimer(state: number, info: TcpInfo, slackMs: number): AgeBounds | undefined {
+  switch (state) {
     case TcpState.ESTABLISHED:
       // None of these clocks is older than the connection.
       return bounds(Math.max(info.lastDataSentMs, info.lastDataReceivedMs, info.lastAckReceivedMs), undefined, slackMs);
@@ -30,12 +47,6 @@ export function ageBounds(input: ForecastInput): AgeBounds | undefined {
     case TcpState.FIN_WAIT2:
       // The FIN was acknowledged after the last data was sent; later data from the peer brings later ACKs.
       return bounds(info.lastAckReceivedMs, info.lastDataSentMs, slackMs);
-    case TcpState.FIN_WAIT1:
-    case TcpState.LAST_ACK:
-    case TcpState.CLOSING:
-      return ageOfClosing(input, info, slackMs);
-    case TcpState.SYN_SENT:
-      return ageOfSynSent(input, info);
     default:
       return undefined;
   }

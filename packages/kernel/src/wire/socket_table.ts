@@ -26,6 +26,7 @@ export class DiagTable implements SocketTable {
   #bytes = new Uint8Array(this.#words.buffer);
   #view = new DataView(this.#words.buffer);
   #info: InfoRows | undefined;
+  #byState: RowsByState | undefined;
 
   /** @param expectedRows avoids copying while growing; any value is safe. */
   constructor(expectedRows = 0) {
@@ -87,6 +88,7 @@ export class DiagTable implements SocketTable {
   clear(): void {
     this.count = 0;
     this.#info = undefined;
+    this.#byState = undefined;
   }
 
   /** Drops all rows for which `keep` is false; row numbers change. Only before TCP_INFO is attached. */
@@ -98,6 +100,7 @@ export class DiagTable implements SocketTable {
       kept++;
     }
     this.count = kept;
+    this.#byState = undefined;
   }
 
   /** Prepares for `attachInfo` of the given rows. */
@@ -116,6 +119,11 @@ export class DiagTable implements SocketTable {
     length: number,
   ): void {
     this.#info?.attach(cookieLow, cookieHigh, state, words, at, length);
+  }
+
+  rowsIn(state: number): Uint32Array {
+    if (this.#byState?.count !== this.count) this.#byState = new RowsByState(this);
+    return this.#byState.rowsIn(state);
   }
 
   /** Low and high half of the cookie. */
@@ -298,6 +306,37 @@ function mix(first: number, second: number, ports: number): number {
 
 /** The presence bits fit the word's lowest byte, wherever this machine keeps it. */
 const PRESENT_BYTE = LITTLE_ENDIAN ? PRESENT : PRESENT + 3;
+
+const STATES = 16;
+
+/** Row numbers sorted by state. */
+class RowsByState {
+  readonly count: number;
+  readonly #rows: Uint32Array;
+  /** Where the rows of each state begin; one more for the end. */
+  readonly #starts = new Uint32Array(STATES + 1);
+
+  constructor(table: DiagTable) {
+    const { count } = table;
+    this.count = count;
+    this.#rows = new Uint32Array(count);
+    const states = new Uint8Array(count);
+    const sizes = new Uint32Array(STATES);
+    for (let row = 0; row < count; row++) {
+      const state = table.state(row) & (STATES - 1);
+      states[row] = state;
+      sizes[state]++;
+    }
+    for (let state = 0; state < STATES; state++) this.#starts[state + 1] = this.#starts[state] + sizes[state];
+    const next = this.#starts.slice();
+    const rows = this.#rows;
+    for (let row = 0; row < count; row++) rows[next[states[row]]++] = row;
+  }
+
+  rowsIn(state: number): Uint32Array {
+    return this.#rows.subarray(this.#starts[state & (STATES - 1)], this.#starts[(state & (STATES - 1)) + 1]);
+  }
+}
 
 /** TCP_INFO of the rows that asked for it, joined by cookie. */
 class InfoRows {

@@ -50,21 +50,16 @@ export async function diagnose(
   return findings.sort(worstFirst);
 }
 
-/** One pass over all rows: each is shown only to the rules of its state. */
+/** Each row is shown only to the rules of its state. */
 function selectCandidates(namespaces: readonly ObservedNamespace[], rules: readonly Rule[]): Candidates {
   const candidates: Candidates = new Map();
   for (const namespace of namespaces) {
-    const lists = rules.map((rule) => ({ rule, rows: [] as Row[] }));
-    const byState: { rule: Rule; rows: Row[] }[][] = Array.from({ length: 16 }, (_, state) =>
-      lists.filter(({ rule }) => rule.states.includes(state)),
-    );
     const { table } = namespace;
-    for (let row = 0; row < table.count; row++) {
-      for (const { rule, rows } of byState[table.state(row) & 15]) {
-        if (rule.candidate(namespace, row)) rows.push(row);
+    for (const rule of rules) {
+      const rows: Row[] = [];
+      for (const state of [...rule.states].sort((one, other) => one - other)) {
+        for (const row of table.rowsIn(state)) if (rule.candidate(namespace, row)) rows.push(row);
       }
-    }
-    for (const { rule, rows } of lists) {
       const rowsOf = candidates.get(rule) ?? new Map<ObservedNamespace, Row[]>();
       candidates.set(rule, rowsOf.set(namespace, rows));
     }
@@ -156,11 +151,11 @@ async function fetchNeeds(effects: Effects, observation: Observation, candidates
 function ruleContext(observation: Observation, candidates: Candidates): RuleContext {
   const paired = new RowSets();
   for (const [rule, rowsOf] of candidates) {
-    // TIME_WAIT sockets are candidates in masses, and their other ends have gone.
-    if (rule.states.every((state) => state === TcpState.TIME_WAIT)) continue;
+    // The other ends of TIME_WAIT sockets have gone.
+    if (rule.states.includes(TcpState.TIME_WAIT)) continue;
     for (const [namespace, rows] of rowsOf) paired.add(namespace, rows);
   }
-  const interesting = paired.rows(({ table }, row) => table.state(row) !== TcpState.TIME_WAIT);
+  const interesting = paired.rows();
   return {
     snapshot: observation,
     peerOf: findPeers(observation.namespaces, interesting),

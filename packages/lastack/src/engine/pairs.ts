@@ -103,10 +103,13 @@ class WantedEnds {
     const { table } = namespace;
     const [first, states, portPairs] = [this.#first, this.#states, this.#portPairs];
     const mask = first.length - 1;
-    for (let row = 0; row < table.count; row++) {
-      if (((states >> table.state(row)) & 1) === 0 || portPairs[table.portPair(row)] === 0) continue;
-      let entry = first[table.endpointHash(row, false) & mask];
-      for (; entry >= 0; entry = this.#next[entry]) this.#match(entry, namespace, row);
+    for (let state = 0; state < 16; state++) {
+      if (((states >> state) & 1) === 0) continue;
+      for (const row of table.rowsIn(state)) {
+        if (portPairs[table.portPair(row)] === 0) continue;
+        let entry = first[table.endpointHash(row, false) & mask];
+        for (; entry >= 0; entry = this.#next[entry]) this.#match(entry, namespace, row);
+      }
     }
   }
 

@@ -1,7 +1,10 @@
 import { formatDuration } from '../../duration.ts';
 import type { AgeBounds, Evidence, RuleContext } from '../../finding.ts';
-import { ageBounds } from '../../forecast/age.ts';
+import { ageBounds, ageWithoutTimer } from '../../forecast/age.ts';
+import { tickMs } from '../../forecast/timer_wheel.ts';
 import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
+import { TimerCode } from '../../tcp/kind.ts';
+import { TcpState } from '../../tcp/states.ts';
 import { forecastInputOf } from './forecast_input.ts';
 import { thousands } from './words.ts';
 
@@ -13,10 +16,20 @@ export function ageOf(namespace: NamespaceSnapshot, row: Row, context: RuleConte
   const known = context.memo(namespace, newAges);
   let age = known[row];
   if (age === undefined) {
-    age = ageBounds(forecastInputOf(context.snapshot, namespace, row)) ?? UNKNOWN;
+    age = boundsOf(namespace, row, context) ?? UNKNOWN;
     known[row] = age;
   }
   return age === UNKNOWN ? undefined : age;
+}
+
+function boundsOf(namespace: NamespaceSnapshot, row: Row, { snapshot }: RuleContext): AgeBounds | undefined {
+  const { table } = namespace;
+  const state = table.state(row);
+  if (table.timer(row) === TimerCode.NONE && (state === TcpState.CLOSE_WAIT || state === TcpState.FIN_WAIT2)) {
+    const info = table.info(row);
+    return info && ageWithoutTimer(state, info, tickMs(snapshot.timerHz));
+  }
+  return ageBounds(forecastInputOf(snapshot, namespace, row));
 }
 
 const UNKNOWN: AgeBounds = { fromMs: 0 };

@@ -14,22 +14,24 @@ export function crowdedDestinations(
   ports: Uint8Array,
   least: number,
 ): readonly (readonly Row[])[] {
-  const slots = new Uint16Array(table.count);
-  const isMeant = new Uint8Array(table.count);
+  const rows = table.rowsIn(state);
+  /** Slot of each of the rows, plus one; 0 = its port is not meant. */
+  const slots = new Uint32Array(rows.length);
   const counts = new Uint32Array(SLOTS);
-  for (let row = 0; row < table.count; row++) {
-    if (table.state(row) !== state || ports[table.localPort(row)] === 0) continue;
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index];
+    if (ports[table.localPort(row)] === 0) continue;
     const hash = table.destinationHash(row);
     const slot = (hash ^ (hash >>> 16)) & (SLOTS - 1);
-    slots[row] = slot;
-    isMeant[row] = 1;
+    slots[index] = slot + 1;
     counts[slot]++;
   }
   const groups = new Map<number, Row[][]>();
   if (!counts.some((count) => count >= least)) return [];
-  for (let row = 0; row < table.count; row++) {
-    const slot = slots[row];
-    if (isMeant[row] === 0 || counts[slot] < least) continue;
+  for (let index = 0; index < rows.length; index++) {
+    const slot = slots[index] - 1;
+    if (slot < 0 || counts[slot] < least) continue;
+    const row = rows[index];
     let ofSlot = groups.get(slot);
     if (!ofSlot) {
       ofSlot = [];

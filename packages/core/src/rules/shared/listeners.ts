@@ -8,8 +8,7 @@ export type ListenerIndex = ReadonlyMap<number, readonly Row[]>;
 /** One pass over the table; call it through `context.memo`. */
 export function listenerIndex({ table }: NamespaceSnapshot): ListenerIndex {
   const index = new Map<number, Row[]>();
-  for (let row = 0; row < table.count; row++) {
-    if (table.state(row) !== TcpState.LISTEN) continue;
+  for (const row of table.rowsIn(TcpState.LISTEN)) {
     const port = table.localPort(row);
     const rows = index.get(port);
     if (rows) rows.push(row);
