@@ -11,7 +11,7 @@ export type Row = number;
 export interface SocketTable {
   readonly count: number;
   /** The rows in a state, in their order: who looks for few need not walk over all. */
-  rowsIn(state: number): ArrayLike<Row> & Iterable<Row>;
+  rowsIn(state: number): ArrayLike<Row>;
   /** TcpState number. */
   state(row: Row): number;
   family(row: Row): 4 | 6;

@@ -322,8 +322,10 @@ class RowsByState {
     this.#rows = new Uint32Array(count);
     const states = new Uint8Array(count);
     const sizes = new Uint32Array(STATES);
-    for (let row = 0; row < count; row++) {
-      const state = table.state(row) & (STATES - 1);
+    const { bytes } = table;
+    for (let row = 0, at: number = DiagField.state; row < count; row++, at += ROW_BYTES) {
+      // As `state` of the table has it.
+      const state = bytes[at] === TcpState.CLOSE ? TcpState.BOUND_INACTIVE : bytes[at] & (STATES - 1);
       states[row] = state;
       sizes[state]++;
     }

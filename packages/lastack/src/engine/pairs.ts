@@ -105,7 +105,9 @@ class WantedEnds {
     const mask = first.length - 1;
     for (let state = 0; state < 16; state++) {
       if (((states >> state) & 1) === 0) continue;
-      for (const row of table.rowsIn(state)) {
+      const rows = table.rowsIn(state);
+      for (let index = 0; index < rows.length; index++) {
+        const row = rows[index];
         if (portPairs[table.portPair(row)] === 0) continue;
         let entry = first[table.endpointHash(row, false) & mask];
         for (; entry >= 0; entry = this.#next[entry]) this.#match(entry, namespace, row);

@@ -8,7 +8,9 @@ export type ListenerIndex = ReadonlyMap<number, readonly Row[]>;
 /** One pass over the table; call it through `context.memo`. */
 export function listenerIndex({ table }: NamespaceSnapshot): ListenerIndex {
   const index = new Map<number, Row[]>();
-  for (const row of table.rowsIn(TcpState.LISTEN)) {
+  const listening = table.rowsIn(TcpState.LISTEN);
+  for (let at = 0; at < listening.length; at++) {
+    const row = listening[at];
     const port = table.localPort(row);
     const rows = index.get(port);
     if (rows) rows.push(row);
