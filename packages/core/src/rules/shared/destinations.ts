@@ -9,7 +9,7 @@ const SLOTS = 1 << 16;
  * there may be 300,000 rows.
  */
 export function crowdedDestinations(
-  { table }: NamespaceSnapshot,
+  { table }: Pick<NamespaceSnapshot, 'table'>,
   rows: readonly Row[],
   least: number,
 ): readonly (readonly Row[])[] {

@@ -8,7 +8,7 @@ type Kind = Forecast['kind'];
 const WORST_FIRST: readonly Kind[] = ['never', 'unknown', 'when', 'at'];
 
 /** An even sample of a large group, and with it the sockets whose timers lie farthest out: they make the span. */
-function sampled(refs: readonly SocketRef[]): readonly SocketRef[] {
+export function sampled(refs: readonly SocketRef[]): readonly SocketRef[] {
   if (refs.length <= FORECAST_SAMPLE) return refs;
   const step = refs.length / FORECAST_SAMPLE;
   const even = Array.from({ length: FORECAST_SAMPLE }, (_, index) => refs[Math.floor(index * step)]);
@@ -43,7 +43,7 @@ function spanOf(forecasts: readonly Forecast[]): Forecast {
 }
 
 /** One forecast for a group: the worst kind met, with how many it concerns; a span when all have a time. */
-export function groupForecast(refs: readonly SocketRef[], context: RuleContext): Forecast {
+export function groupForecast(refs: readonly SocketRef[], context: Pick<RuleContext, 'forecast'>): Forecast {
   if (refs.length === 1) return context.forecast(refs[0]);
   const sample = sampled(refs);
   const forecasts = sample.map((ref) => context.forecast(ref));
