@@ -74,7 +74,7 @@ describe.skipIf(missingNamespaces() !== undefined)('every state on the port, aga
         ports: Object.fromEntries(BIND_SETS.map((set, copy) => [set, others[copy].port])),
       }));
       const answers = await oracle(stand, jobs);
-      staged.forEach(([{ name, state }], index) => check(name, state, documents[index], answers[index]));
+      for (const [index, [{ name, state }]] of staged.entries()) check(name, state, documents[index], answers[index]);
     } finally {
       await lab.close();
     }

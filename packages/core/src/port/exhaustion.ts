@@ -44,13 +44,16 @@ export function exhaustionOf(input: ExhaustionInput): Exhaustion {
       return { kind: 'in', inMs: second * 1000, because: 'ports are taken faster than they are given back' };
     }
   }
-  const settled = open + growth * seconds + closing * staysSeconds;
+  const left = Math.max(0, open + growth * seconds);
+  // Where all that was open is closed, only what is opened anew is left to be closed.
+  const settled = left + (left > 0 ? closing : taken * scale) * staysSeconds;
   if (growth > 0) {
     const inMs = timeWaitMs + Math.ceil((ports - settled) / growth) * 1000;
     return { kind: 'in', inMs, because: 'the number of open connections grows' };
   }
   if (taken === 0) return { kind: 'not at this rate', because: 'no port was taken between the two reads' };
-  return { kind: 'not at this rate', because: `it settles at about ${Math.max(0, Math.round(settled))} ports` };
+  const what = reusable ? 'what connect cannot take over settles' : 'it settles';
+  return { kind: 'not at this rate', because: `${what} at about ${Math.round(settled)} ports` };
 }
 
 /** How many of the TIME_WAIT of now still hold their port after so many seconds. */
