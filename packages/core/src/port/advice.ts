@@ -52,14 +52,23 @@ export function portAdvice(situation: PortSituation): RemedyAdvice[] {
     bind.reuseaddr !== 'ok' && bind.reuseport === 'ok'
       ? fixProgram('set SO_REUSEPORT before bind to share the port with its holder: new connections are then spread')
       : undefined,
-    wait(situation),
-    ...stays.slice(0, 3).map(({ holder }) => restartHolder(holder)),
+    situation.until?.kind === 'at' ? wait(situation) : undefined,
+    ...restarts(stays),
+    situation.until?.kind === 'at' ? undefined : wait(situation),
     clear(situation),
     stays.some(({ state }) => state !== TcpState.LISTEN && state !== TcpState.BOUND_INACTIVE)
       ? look('see why these connections stay', `lastack why :${situation.port}`)
       : undefined,
     reserve(situation),
   );
+}
+
+const HOLDERS_NAMED = 3;
+
+/** Each program once, however many kinds of sockets it has. */
+function restarts(holders: readonly PortHolder[]): (RemedyAdvice | undefined)[] {
+  const byLabel = new Map(holders.map(({ holder }) => [holder.label, holder]));
+  return [...byLabel.values()].slice(0, HOLDERS_NAMED).map(restartHolder);
 }
 
 function wait({ port, until, addressText }: PortSituation): RemedyAdvice {

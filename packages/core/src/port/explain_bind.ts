@@ -59,12 +59,10 @@ function explainSuccess({ prediction: { sharing, doubtful, blockers } }: BindOut
   return `shares the port with ${listed(beside.map(holderText))}: both sides set the option${race}`;
 }
 
+/** The first that refuses is reason enough: there may be many. */
 function explainConflict({ set, prediction: { blockers, doubtful }, uid }: BindOutcome): string {
   const [first] = blockers;
-  if (first) {
-    const others = blockers.length > 1 ? `, and ${thousands(blockers.length - 1)} more` : '';
-    return `${holderText(first)}: ${conflictReason(first, set, uid)}${others}`;
-  }
+  if (first) return `${holderText(first)}: ${conflictReason(first, set, uid)}`;
   if (doubtful.length === 1) return `${holderText(doubtful[0])}: ${conflictReason(doubtful[0], set, uid)}`;
   if (doubtful.length > 1) return `one of ${listed(doubtful.map(holderText))} did not set the option as well`;
   return 'no socket that is visible here refuses it: one that came or went just now, or, before Linux 6.8, one that is bound but does not listen';
