@@ -47,6 +47,17 @@ interface Recipe {
   after?(stand: Stand, pair: Pair, port: number): Promise<unknown>;
 }
 
+type End = (actor: Actor, fd: number) => Promise<unknown>;
+
+/** A connection to the port that one or both ends have ended, in this order. */
+function ended(...ends: readonly (readonly [keyof Pair, End])[]) {
+  return async (stand: Stand, port: number): Promise<Pair> => {
+    const pair = await connection(stand, port);
+    for (const [who, end] of ends) await end(stand.world[who], pair[who]);
+    return pair;
+  };
+}
+
 /** The server's host as the client: a connection to a listener of the other host. */
 async function outgoing({ world }: Stand): Promise<{ fd: number; port: number; accepted: number }> {
   const at = { address: world.clientAddress, port: 0 };
@@ -84,39 +95,22 @@ const RECIPES: readonly Recipe[] = [
   {
     name: 'CLOSE_WAIT',
     state: 'CLOSE_WAIT',
-    before: async (stand, port) => {
-      const pair = await connection(stand, port);
-      await shut(stand.world.client, pair.client);
-      return pair;
-    },
+    before: ended(['client', shut]),
   },
   {
     name: 'FIN_WAIT2, held',
     state: 'FIN_WAIT2',
-    before: async (stand, port) => {
-      const pair = await connection(stand, port);
-      await shut(stand.world.server, pair.server);
-      return pair;
-    },
+    before: ended(['server', shut]),
   },
   {
     name: 'FIN_WAIT2, orphan',
     state: 'FIN_WAIT2',
-    before: async (stand, port) => {
-      const pair = await connection(stand, port);
-      await close(stand.world.server, pair.server);
-      return pair;
-    },
+    before: ended(['server', close]),
   },
   {
     name: 'TIME_WAIT',
     state: 'TIME_WAIT',
-    before: async (stand, port) => {
-      const pair = await connection(stand, port);
-      await close(stand.world.server, pair.server);
-      await close(stand.world.client, pair.client);
-      return pair;
-    },
+    before: ended(['server', close], ['client', close]),
   },
   {
     name: 'TIME_WAIT, outgoing',
@@ -144,11 +138,7 @@ const RECIPES: readonly Recipe[] = [
     (ending): Recipe => ({
       name: `LAST_ACK, ${ending}`,
       state: 'LAST_ACK',
-      before: async (stand, port) => {
-        const pair = await connection(stand, port);
-        await shut(stand.world.client, pair.client);
-        return pair;
-      },
+      before: ended(['client', shut]),
       after: ({ world }, { server }) => (ending === 'held' ? shut : close)(world.server, server),
     }),
   ),
