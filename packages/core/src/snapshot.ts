@@ -44,6 +44,8 @@ export interface SocketTable {
   cookie(row: Row): bigint;
   /** cgroup v2 id; undefined when the kernel did not say (before 5.15, and for minisockets and requests). */
   cgroupId(row: Row): bigint | undefined;
+  /** IPV6_V6ONLY of an IPv6 socket that listens or is bound; undefined for others: the kernel does not say. */
+  v6only(row: Row): boolean | undefined;
   /** SO_MARK; undefined unless the reader has CAP_NET_ADMIN. */
   mark(row: Row): number | undefined;
   /** TCP_INFO where the second pass fetched it; undefined otherwise. Its fields are read when asked for. */

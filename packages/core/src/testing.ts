@@ -20,6 +20,7 @@ export interface SocketSpec {
   cookie?: bigint;
   cgroupId?: bigint;
   mark?: number;
+  v6only?: boolean;
   interfaceIndex?: number;
   info?: Partial<TcpInfo>;
 }
@@ -90,6 +91,7 @@ export function tableOf(sockets: readonly SocketSpec[]): SocketTable {
     inode,
     cookie: (row) => at(row).cookie ?? BigInt(row + 1),
     cgroupId: (row) => at(row).cgroupId,
+    v6only: (row) => at(row).v6only,
     mark: (row) => at(row).mark,
     info: (row) => {
       const { info } = at(row);

@@ -17,7 +17,14 @@ export interface Capability {
 }
 
 /** Bit numbers of include/uapi/linux/capability.h. */
-export const CapabilityBit = { DAC_READ_SEARCH: 2, NET_ADMIN: 12, NET_RAW: 13, SYS_PTRACE: 19, SYS_ADMIN: 21 } as const;
+export const CapabilityBit = {
+  DAC_READ_SEARCH: 2,
+  NET_BIND_SERVICE: 10,
+  NET_ADMIN: 12,
+  NET_RAW: 13,
+  SYS_PTRACE: 19,
+  SYS_ADMIN: 21,
+} as const;
 
 /** CapEff of the calling process; 0 when it cannot be read. */
 export function effectiveCapabilities(procRoot: string): bigint {

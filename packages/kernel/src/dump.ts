@@ -70,16 +70,20 @@ export async function dumpSockets(
   return incomplete.find((because) => because !== undefined);
 }
 
-/** Second pass: TCP_INFO for the given rows of the table. Sockets that are gone or moved on meanwhile stay without. */
+/**
+ * Second pass: TCP_INFO for the given rows of the table. Sockets that are gone or moved on meanwhile stay without.
+ * @param bytecode lets the kernel leave out sockets that cannot be among the rows
+ */
 export function fetchInfo(
   transport: NetlinkTransport,
   table: DiagTable,
   rows: readonly number[],
+  bytecode?: Uint8Array,
 ): Promise<string | undefined> {
   let states = 0;
   for (const row of rows) states |= 1 << table.state(row);
   table.expectInfo(rows);
-  const request = encodeDumpRequest(2, states, EXTENSION_INFO);
+  const request = encodeDumpRequest(2, states, EXTENSION_INFO, bytecode);
   const visit: Visit = (words, view, at, end) => {
     const info = findAttribute(view, at + DIAG_MESSAGE_BYTES, end, DiagAttribute.INFO);
     if (info < 0) return;

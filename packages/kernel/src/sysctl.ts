@@ -5,6 +5,7 @@ import { parseNumber, readText } from './procfs/text.ts';
 
 /** Files of /proc/sys/net/ipv4 that hold one number each. */
 const IPV4_NAMES: readonly string[] = [
+  'ip_unprivileged_port_start',
   'tcp_abort_on_overflow',
   'tcp_challenge_ack_limit',
   'tcp_fin_timeout',
@@ -61,6 +62,29 @@ export function readSettings({ procRoot }: SettingsQuery): Settings {
     if (name.startsWith(CONNTRACK_PREFIX)) put(settings, [name], readText(`${netfilter}/${name}`));
   }
   return settings;
+}
+
+/** First and last port, both included. */
+export interface PortRange {
+  from: number;
+  to: number;
+}
+
+/**
+ * Ports that are never given out by themselves (net.ipv4.ip_local_reserved_ports), in the calling thread's network
+ * namespace; undefined when the list cannot be read.
+ */
+export function readReservedPorts({ procRoot }: SettingsQuery): PortRange[] | undefined {
+  const text = readText(`${procRoot}/sys/net/ipv4/ip_local_reserved_ports`);
+  return text === undefined ? undefined : parsePortRanges(text);
+}
+
+/** `8080,9000-9010` as the kernel writes it; what is no range is left out. */
+export function parsePortRanges(text: string): PortRange[] {
+  return text.split(',').flatMap((part) => {
+    const [, from, to = from] = /^\s*(\d{1,5})(?:-(\d{1,5}))?\s*$/.exec(part) ?? [];
+    return from === undefined ? [] : [{ from: Number(from), to: Number(to) }];
+  });
 }
 
 /** Splits one file's text over its names; a text of another shape sets nothing. */

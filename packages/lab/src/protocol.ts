@@ -13,6 +13,8 @@ export const SocketOption = {
   SO_SNDBUF: [1, 7],
   SO_RCVBUF: [1, 8],
   SO_KEEPALIVE: [1, 9],
+  SO_REUSEPORT: [1, 15],
+  IPV6_V6ONLY: [41, 26],
   TCP_NODELAY: [6, 1],
   TCP_KEEPIDLE: [6, 4],
   TCP_KEEPINTVL: [6, 5],
@@ -51,6 +53,8 @@ export interface RunResult {
 export interface Calls {
   /** Listens; port 0 in `at` lets the kernel choose. */
   listen(request: { at: Endpoint; backlog: number; options?: SocketOptionValues }): { fd: number; port: number };
+  /** Binds and leaves it at that. */
+  bind(request: { at: Endpoint; options?: SocketOptionValues }): { fd: number; port: number };
   /** Connects without blocking. `limitMs` 0 does not wait; otherwise fails with ETIMEDOUT when not done by then. */
   connect(request: { to: Endpoint; from?: Endpoint; limitMs: number; options?: SocketOptionValues }): {
     fd: number;

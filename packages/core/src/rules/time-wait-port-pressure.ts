@@ -9,17 +9,10 @@ import { fixProgram, remedyList, setSysctl } from './shared/remedies.ts';
 import { refsOf } from './shared/report.ts';
 import { ephemeralRange } from './shared/service.ts';
 import { PORT_SHARE_CRITICAL, PORT_SHARE_NOTICE, PORT_SHARE_WARNING } from './shared/thresholds.ts';
+import { isReusable } from './shared/time_wait_reuse.ts';
 import { endpoint, plainAddress, thousands } from './shared/words.ts';
 
 const RECENT_MS = 10_000;
-
-/** Whether connect() may take over a TIME_WAIT towards this address: off, only on loopback (the default), or always. */
-function isReusable({ settings, table }: NamespaceSnapshot, row: Row): boolean {
-  if (settings.tcp_timestamps === 0) return false;
-  if (settings.tcp_tw_reuse === 1) return true;
-  const address = plainAddress(table.remoteAddress(row));
-  return settings.tcp_tw_reuse === 2 && (address === '::1' || address.startsWith('127.'));
-}
 
 function severityOf(share: number, reusable: boolean): Severity {
   if (reusable) return 'notice';
@@ -129,11 +122,12 @@ export const timeWaitPortPressure: Rule = {
   diagnose(namespace, _rows, context) {
     const { low, high } = ephemeralRange(namespace.settings);
     const least = Math.max(1, Math.ceil((high - low + 1) * PORT_SHARE_NOTICE));
-    if (namespace.table.count < least) return [];
+    const rows = namespace.table.rowsIn(TcpState.TIME_WAIT);
+    if (rows.length < least) return [];
     const listeners = context.memo(namespace, listenerIndex);
     const ports = new Uint8Array(65_536).fill(1, low, high + 1);
     for (const port of listeners.keys()) ports[port] = 0;
-    const crowded = crowdedDestinations(namespace, TcpState.TIME_WAIT, ports, least);
+    const crowded = crowdedDestinations(namespace, rows, least, ports);
     return crowded.map((group) => findingOf(group, namespace, context));
   },
 };

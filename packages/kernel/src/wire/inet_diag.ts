@@ -13,7 +13,7 @@ export const AF_INET6 = 10;
 export const INET_DIAG_REQ_BYTECODE = 1;
 
 /** Reply attributes. An extension bit of the request is 1 << (attribute - 1). */
-export const DiagAttribute = { INFO: 2, MARK: 15, CGROUP_ID: 21 } as const;
+export const DiagAttribute = { INFO: 2, SKV6ONLY: 11, MARK: 15, CGROUP_ID: 21 } as const;
 export const EXTENSION_INFO = 1 << (DiagAttribute.INFO - 1);
 
 /** struct inet_diag_msg: 72 bytes, of which all integers but the ports and addresses are in host byte order. */

@@ -16,6 +16,8 @@ const MARK = DIAG_MESSAGE_BYTES + 8;
 const PRESENT = DIAG_MESSAGE_BYTES + 12;
 const HAS_CGROUP = 1;
 const HAS_MARK = 2;
+const HAS_V6ONLY = 4;
+const IS_V6ONLY = 8;
 
 const FIRST_CAPACITY_ROWS = 1024;
 
@@ -63,6 +65,8 @@ export class DiagTable implements SocketTable {
       } else if (type === DiagAttribute.MARK && length >= 8) {
         target[row + MARK / 4] = words[value];
         present |= HAS_MARK;
+      } else if (type === DiagAttribute.SKV6ONLY && length >= 5) {
+        present |= view.getUint8(at + 4) === 0 ? HAS_V6ONLY : HAS_V6ONLY | IS_V6ONLY;
       }
       at += align4(length);
     }
@@ -283,6 +287,10 @@ export class DiagTable implements SocketTable {
     if (!(this.#bytes[at + PRESENT_BYTE] & HAS_CGROUP)) return undefined;
     const word = (at + CGROUP) / 4;
     return (BigInt(this.#words[word + 1]) << 32n) | BigInt(this.#words[word]);
+  }
+  v6only(row: number): boolean | undefined {
+    const present = this.#bytes[row * ROW_BYTES + PRESENT_BYTE];
+    return present & HAS_V6ONLY ? (present & IS_V6ONLY) !== 0 : undefined;
   }
   mark(row: number): number | undefined {
     const at = row * ROW_BYTES;

@@ -41,6 +41,7 @@ export function createHandlers(): Handlers {
   const churn = new Churn();
   return {
     listen: ({ at, backlog, options }) => sockets.listen(at, backlog, options),
+    bind: ({ at, options }) => sockets.bindOnly(at, options),
     connect: ({ to, from, limitMs, options }) => sockets.connect(to, from, limitMs, options),
     accept: ({ fd, limitMs }) => sockets.accept(fd, limitMs),
     send: ({ fd, bytes }) => sockets.send(fd, bytes),

@@ -90,6 +90,12 @@ export function listen(at: Endpoint, backlog: number, options?: SocketOptionValu
   return { fd, port: localPort(fd) };
 }
 
+export function bindOnly(at: Endpoint, options?: SocketOptionValues): { fd: number; port: number } {
+  const fd = open(at.address, options);
+  bind(fd, at);
+  return { fd, port: localPort(fd) };
+}
+
 /** A connection attempt under way: gives at once. */
 function startConnect(to: Endpoint, from: Endpoint | undefined, options: SocketOptionValues | undefined) {
   const fd = open(to.address, options);

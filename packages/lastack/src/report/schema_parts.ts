@@ -19,7 +19,7 @@ const Endpoint = z
   })
   .meta({ id: 'Endpoint' });
 
-const Owner = z
+export const Owner = z
   .strictObject({
     pid: z.int().positive(),
     command: z.string(),
@@ -118,6 +118,13 @@ export const Age = z.strictObject({ from: ms(), to: ms().optional() }).meta({
   description: 'Bounds on the time spent in the state, milliseconds; no `to`: no upper bound is known.',
 });
 
+export const Remedy = z.strictObject({
+  id: text(),
+  what: text(),
+  command: text().optional().describe('Complete; lastack itself does not run it.'),
+  cost: text().optional(),
+});
+
 export const Finding = z
   .strictObject({
     rule: text().describe('Name of the rule; it has a page in docs/rules.'),
@@ -131,14 +138,7 @@ export const Finding = z
     ageMs: Age.optional(),
     evidence: z.array(Evidence),
     forecast: Forecast,
-    remedies: z.array(
-      z.strictObject({
-        id: text(),
-        what: text(),
-        command: text().optional().describe('Complete; lastack itself does not run it.'),
-        cost: text().optional(),
-      }),
-    ),
+    remedies: z.array(Remedy),
     sockets: z.array(SocketWithPeer).max(1000).describe('At most 1,000 of the `count` sockets.'),
   })
   .meta({ id: 'Finding' });

@@ -1,5 +1,6 @@
 import { MEANS, NAME_SYSTEMS, STATES_IN_ORDER } from '@lastack/core';
 import { z } from 'zod';
+import { PortDocument, PressureDocument } from './port_schemas.ts';
 import {
   Age,
   Capability,
@@ -269,6 +270,8 @@ export const DOCUMENTS = {
   'lastack.blocks/1': { schema: BlocksDocument, printedBy: 'lastack block list --json' },
   'lastack.journal/1': { schema: JournalDocument, printedBy: 'lastack journal --json' },
   'lastack.outcome/1': { schema: OutcomeDocument, printedBy: 'lastack clear FILTER --json' },
+  'lastack.port/1': { schema: PortDocument, printedBy: 'lastack port N --json' },
+  'lastack.pressure/1': { schema: PressureDocument, printedBy: 'lastack port --pressure --json' },
   'lastack.scenarios/1': { schema: Scenarios, printedBy: 'lastack lab list --json' },
 } as const;
 

@@ -4,23 +4,23 @@ import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
 const SLOTS = 1 << 16;
 
 /**
- * Rows of a state by destination (connections that compete for the same local ports), only those destinations that at
- * least `least` rows share, and only rows whose local port has a 1 in `ports`. The first pass counts by hash, so that
+ * Rows by destination (connections that compete for the same local ports), only those destinations that at least
+ * `least` rows share; where `ports` is given, only rows whose local port has a 1 in it. The first pass counts by hash, so that
  * only rows of crowded destinations are compared. No texts, no list of the others: there may be 300,000 rows.
  */
 export function crowdedDestinations(
-  { table }: NamespaceSnapshot,
-  state: number,
-  ports: Uint8Array,
+  { table }: Pick<NamespaceSnapshot, 'table'>,
+  rows: ArrayLike<Row>,
   least: number,
+  ports?: Uint8Array,
 ): readonly (readonly Row[])[] {
-  const rows = table.rowsIn(state);
+  if (rows.length < least) return [];
   /** Slot of each of the rows, plus one; 0 = its port is not meant. */
   const slots = new Uint32Array(rows.length);
   const counts = new Uint32Array(SLOTS);
   for (let index = 0; index < rows.length; index++) {
     const row = rows[index];
-    if (ports[table.localPort(row)] === 0) continue;
+    if (ports && ports[table.localPort(row)] === 0) continue;
     const hash = table.destinationHash(row);
     const slot = (hash ^ (hash >>> 16)) & (SLOTS - 1);
     slots[index] = slot + 1;

@@ -10,7 +10,7 @@ type Kind = Forecast['kind'];
 const WORST_FIRST: readonly Kind[] = ['never', 'unknown', 'when', 'at'];
 
 /** An even sample of a large group, and with it the sockets whose timers lie farthest out: they make the span. */
-function sampled({ namespace: { table }, rows }: RowRefs): readonly Row[] {
+export function sampled({ namespace: { table }, rows }: RowRefs): readonly Row[] {
   if (rows.length <= FORECAST_SAMPLE) return rows;
   const step = rows.length / FORECAST_SAMPLE;
   const even = Array.from({ length: FORECAST_SAMPLE }, (_, index) => rows[Math.floor(index * step)]);
@@ -44,7 +44,7 @@ function spanOf(forecasts: readonly Forecast[]): Forecast {
 }
 
 /** One forecast for a group: the worst kind met, with how many it concerns; a span when all have a time. */
-export function groupForecast(refs: RowRefs, context: RuleContext): Forecast {
+export function groupForecast(refs: RowRefs, context: Pick<RuleContext, 'forecast'>): Forecast {
   const { namespace } = refs;
   const sample = sampled(refs);
   const forecasts = sample.map((row) => context.forecast({ namespace, row }));

@@ -6,7 +6,7 @@ import { plainAddress } from './words.ts';
 export type ListenerIndex = ReadonlyMap<number, readonly Row[]>;
 
 /** One pass over the table; call it through `context.memo`. */
-export function listenerIndex({ table }: NamespaceSnapshot): ListenerIndex {
+export function listenerIndex({ table }: Pick<NamespaceSnapshot, 'table'>): ListenerIndex {
   const index = new Map<number, Row[]>();
   const listening = table.rowsIn(TcpState.LISTEN);
   for (let at = 0; at < listening.length; at++) {

@@ -13,12 +13,12 @@ function quoted(argument: string): string {
   return PLAIN_WORD.test(argument) ? argument : `'${clean(argument).replaceAll("'", "'\\''")}'`;
 }
 
-function commandLine(args: readonly string[]): string {
+export function commandLine(args: readonly string[]): string {
   return args.map(quoted).join(' ');
 }
 
 /** Runs where the socket lives, when it is pasted where lastack runs. */
-function inNamespace({ enterPath }: NamespaceSnapshot, args: readonly string[]): string {
+export function inNamespace({ enterPath }: NamespaceSnapshot, args: readonly string[]): string {
   return commandLine(enterPath === undefined ? args : ['nsenter', `--net=${enterPath}`, ...args]);
 }
 

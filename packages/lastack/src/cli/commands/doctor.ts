@@ -76,7 +76,8 @@ async function probeDestroy(effects: Effects) {
   }
 }
 
-function readInterval(text = '0.1'): number {
+/** @throws UserError */
+export function readInterval(text = '0.1'): number {
   const seconds = Number(text);
   if (!(seconds >= 0 && seconds <= 3600)) {
     throw new UserError(`--interval ${text}: not a number of seconds between 0 and 3600; for example --interval 10`);

@@ -1,0 +1,11 @@
+export { portAdvice } from './advice.ts';
+export * from './bind_request.ts';
+export { holdsPort, isOverlapping, mayShare, type Occupant } from './conflict.ts';
+export type { Exhaustion } from './exhaustion.ts';
+export { explainBind, holderText, portStateText } from './explain_bind.ts';
+export { groupHolders, type PortHolder, type ReuseOptionsByCookie } from './holders.ts';
+export { type PortFacts, portFacts } from './port_facts.ts';
+export { type BindPrediction, predictBind, UNPRIVILEGED_FROM } from './predict.ts';
+export * from './pressure.ts';
+export { freeWhen } from './until.ts';
+export { nextTrialMs } from './wait_pace.ts';
