@@ -33,7 +33,10 @@ export async function matchMinisockets(
   for (const open of opened) {
     const table = new DiagTable();
     const request = { filter, withOwners: false, streaming: true, timerHz: () => undefined, stuck: undefined };
-    await listSockets(effects, open, request, notes, { add: (source, row) => table.copyRow(source, row) });
+    await listSockets(effects, open, request, notes, {
+      into: table,
+      add: (source, row) => table.copyRow(source, row),
+    });
     if (table.count > 0) matches.push({ open, table });
   }
   return matches;

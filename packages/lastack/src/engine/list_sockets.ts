@@ -57,6 +57,8 @@ export interface SocketSink {
   add(table: DiagTable, row: Row, namespace: ListedNamespace): void;
   /** Takes many at once straight from the replies, and counts them; the others are added. */
   bulk?: BulkVisitor & { readonly count: number };
+  /** Where rows go straight away that need no second look; they are not added then. */
+  into?: DiagTable;
   /** Is told at once of each socket that `bulk` left, so that it can take the next ones like it. */
   learn?(table: DiagTable, row: Row, namespace: ListedNamespace): void;
 }
@@ -132,7 +134,8 @@ class Listing {
     });
     const keepAll = !streaming || this.#isSecondLookNeeded();
     const bulk = keepAll || residual ? undefined : this.#sink.bulk;
-    const before = bulk?.count ?? 0;
+    const into = keepAll || residual ? undefined : this.#sink.into;
+    const before = (bulk?.count ?? 0) + (into?.count ?? 0);
     // The first look may let through too much, never too little, while the second is still to come.
     const matches = this.#isSecondLookNeeded() || !residual ? () => true : compileFilter(residual, this.#context);
     const batch = this.#batch;
@@ -140,6 +143,7 @@ class Listing {
       this.#open.diag,
       { states: stateMask(filter), bytecode: bytes, aside: this.#open.diagAside, bulk },
       (words, view, at, end) => {
+        if (into) return into.append(words, view, at, end);
         batch.append(words, view, at, end);
         if (bulk) this.#sink.learn?.(batch, batch.count - 1, this.#namespace);
       },
@@ -157,7 +161,7 @@ class Listing {
     void this.#open.settings;
     this.#request.timerHz();
     const incomplete = await searchMeanwhile(this.#search, dump);
-    if (bulk) this.count += bulk.count - before;
+    this.count += (bulk?.count ?? 0) + (into?.count ?? 0) - before;
     if (incomplete) this.#note('sockets', incomplete, true);
   }
 
