@@ -39,7 +39,7 @@ const SOCKET_ID_WORDS = 12;
 /** Failures of so many still fit a receive buffer of the usual size. */
 const CAREFUL_BATCH = 512;
 /** Messages per system call at most: a send may hold SO_SNDBUF - 32 bytes, 2957 messages by default. */
-const SEND_MESSAGES = 1024;
+const SEND_MESSAGES = 2900;
 /** Two sends at the same time, from two threads: nearly all of the work is the kernel's. */
 const BOLD_BATCH = 2 * SEND_MESSAGES;
 const TAIL_BYTES = NLMSG_HEADER_BYTES;

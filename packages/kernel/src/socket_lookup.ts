@@ -44,8 +44,12 @@ export async function lookupSockets(
 export async function lookupRows(
   transport: NetlinkTransport,
   table: DiagTable,
-  rows: readonly Row[] = Array.from({ length: table.count }, (_, row) => row),
+  rows?: readonly Row[],
 ): Promise<RowsNow> {
+  if (!rows && table.count > 0 && table.rowsIn(TcpState.TIME_WAIT).length === table.count) {
+    return askForTimeWait(transport, table);
+  }
+  rows ??= Array.from({ length: table.count }, (_, row) => row);
   if (rows.length === 0) return { where: new Int32Array(0), table: new DiagTable() };
   // Listeners and merely bound sockets have no address pair that would find exactly them.
   const hasPair = (row: Row) => ((1 << table.state(row)) & OPEN_STATES) !== 0;
@@ -146,6 +150,24 @@ async function askForAll(transport: NetlinkTransport, table: DiagTable, rows: re
     else if (byPair.find(table.endpointHash(row, false), (other) => samePair(table, row, now, other)) >= 0) {
       where[index] = REUSED;
     }
+  }
+  return { where, table: now, incomplete };
+}
+
+/**
+ * Sockets in TIME_WAIT never leave it but by vanishing, so that only those in it are looked at: mostly none any more. One
+ * whose addresses are used again counts as gone, as it is.
+ */
+async function askForTimeWait(transport: NetlinkTransport, table: DiagTable): Promise<RowsNow> {
+  const now = new DiagTable();
+  const incomplete = await dumpSockets(transport, { states: 1 << TcpState.TIME_WAIT }, (words, view, at, end) =>
+    now.append(words, view, at, end),
+  );
+  const where = new Int32Array(table.count).fill(GONE);
+  if (now.count === 0) return { where, table: now, incomplete };
+  const byCookie = new RowIndex(now, (row) => now.cookieLow(row));
+  for (let row = 0; row < table.count; row++) {
+    where[row] = byCookie.find(table.cookieLow(row), (candidate) => sameCookie(table, row, now, candidate));
   }
   return { where, table: now, incomplete };
 }
