@@ -137,12 +137,13 @@ describe('SOCK_DESTROY requests', () => {
     const sendAside = async (datagram: Uint8Array) => transport.send(datagram);
     const batches: number[] = [];
     const onBatch = (done: number) => batches.push(done);
-    const codes = await destroySockets(hasAside ? { ...transport, sendAside } : transport, many(5_000), { onBatch });
-    expect(batches).toEqual([512, 2560, 4608, 5000]);
-    expect([...codes]).toEqual(many(5_000).map(({ cookie }) => (cookie % 500n === 0n ? 2 : 0)));
+    const codes = await destroySockets(hasAside ? { ...transport, sendAside } : transport, many(9_000), { onBatch });
+    expect(batches).toEqual([512, 6312, 9000]);
+    expect([...codes]).toEqual(many(9_000).map(({ cookie }) => (cookie % 500n === 0n ? 2 : 0)));
     const requests = sent.flatMap(requestsIn).filter(({ type }) => type === 21);
-    expect(requests.map(({ cookie }) => cookie)).toEqual(many(5_000).map(({ cookie }) => cookie));
-    for (const datagram of sent) expect(datagram.length).toBeLessThanOrEqual(73_744);
+    expect(requests.map(({ cookie }) => cookie)).toEqual(many(9_000).map(({ cookie }) => cookie));
+    // SO_SNDBUF is 212,992 bytes where nobody changed it, 32 of which are the kernel's own.
+    for (const datagram of sent) expect(datagram.length).toBeLessThanOrEqual(212_960);
   });
 
   it('are whole also behind a batch with fewer of them', async () => {

@@ -308,7 +308,7 @@ async function clearTimeWait(
     const count = matches.reduce((sum, { table }) => sum + table.count, 0);
     if (count === 0) return report.nothing();
     checkLimit(count, limit);
-    const refusal = await REMEDIES.destroy.probe?.(effects);
+    const refusal = await REMEDIES.destroy?.probe?.(effects);
     if (refusal) return report.refused(matches, refusal);
     if (flags.dryRun) return report.planned(matches);
     if (!flags.yes && !(await isAgreed(effects, count))) return report.declined();
