@@ -13,6 +13,7 @@ export * from './paths.ts';
 export * from './procfs/mod.ts';
 export * from './replace_file.ts';
 export * from './reuse_options.ts';
+export * from './row_packer.ts';
 export * from './sock_destroy.ts';
 export * from './socket_identity.ts';
 export * from './socket_lookup.ts';

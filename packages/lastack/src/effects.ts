@@ -25,11 +25,14 @@ export interface Effects {
   kernelRelease: string;
   procRoot: string;
   sysRoot: string;
-  /** The compiled writer of lines for long lists; undefined where the build did not put it beside the program. */
-  lineProgram(): WebAssembly.Module | undefined;
+  /** A compiled part of the program; undefined where the build did not put it beside it: the work is slower then. */
+  compiled(name: CompiledPart): WebAssembly.Module | undefined;
   /** Loads the C library on first use: `--help` and `explain` do without. */
   libc(): Libc;
 }
+
+/** `reply_lines` writes the lines of long lists, `pack_rows` fills tables. */
+export type CompiledPart = 'reply_lines' | 'pack_rows';
 
 export interface Stream {
   /** Takes all bytes before it returns. @throws ClosedPipe when the reader is gone */

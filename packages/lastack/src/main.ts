@@ -3,7 +3,7 @@ import { hostname, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { growPipe, type Libc, loadLibc } from '@lastack/kernel';
 import { runCommandLine } from './cli/program.ts';
-import { ClosedPipe, type Effects, Exit, Interruption, type Stream } from './effects.ts';
+import { ClosedPipe, type CompiledPart, type Effects, Exit, Interruption, type Stream } from './effects.ts';
 
 /** Who writes so much at once will write more. */
 const MUCH_BYTES = 1 << 16;
@@ -78,10 +78,9 @@ function interruptible(): { signal: AbortSignal; release(): void } {
   };
 }
 
-/** Only ever a shortcut: where it is missing, lists are written without it. */
-function lineProgram(): WebAssembly.Module | undefined {
+function compiled(name: CompiledPart): WebAssembly.Module | undefined {
   try {
-    const bytes = readFileSync(fileURLToPath(new URL('reply_lines.wasm', import.meta.url)));
+    const bytes = readFileSync(fileURLToPath(new URL(`${name}.wasm`, import.meta.url)));
     return new WebAssembly.Module(bytes);
   } catch {
     return undefined;
@@ -110,7 +109,7 @@ const effects: Effects = {
   kernelRelease: release(),
   procRoot: '/proc',
   sysRoot: '/sys',
-  lineProgram,
+  compiled,
   libc,
 };
 

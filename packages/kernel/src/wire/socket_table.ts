@@ -73,6 +73,15 @@ export class DiagTable implements SocketTable {
     target[row + PRESENT / 4] = present;
   }
 
+  /** Takes over the first `count` rows of `rows`, packed as they are kept here. */
+  appendPacked(rows: Uint32Array, count: number): void {
+    if (count === 0) return;
+    const needed = this.count + count;
+    if (needed * ROW_WORDS > this.#words.length) this.#resize(Math.max(needed, this.count * 2));
+    this.#words.set(rows.subarray(0, count * ROW_WORDS), this.count * ROW_WORDS);
+    this.count = needed;
+  }
+
   #resize(rows: number): void {
     const words = new Uint32Array(rows * ROW_WORDS);
     words.set(this.#words.subarray(0, this.count * ROW_WORDS));

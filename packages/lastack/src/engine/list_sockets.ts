@@ -24,6 +24,7 @@ import {
   hasCapability,
   NO_OWNERS,
   type OwnerSearch,
+  RowPacker,
 } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
 import type { ConntrackIndex } from './conntrack.ts';
@@ -133,9 +134,11 @@ class Listing {
       allowMark: hasCapability(effectiveCapabilities(this.#effects.procRoot), CapabilityBit.NET_ADMIN),
     });
     const keepAll = !streaming || this.#isSecondLookNeeded();
-    const bulk = keepAll || residual ? undefined : this.#sink.bulk;
-    const into = keepAll || residual ? undefined : this.#sink.into;
-    const before = (bulk?.count ?? 0) + (into?.count ?? 0);
+    const canBulk = !keepAll && !residual;
+    const into = canBulk ? this.#sink.into : undefined;
+    const counted = canBulk ? this.#sink.bulk : undefined;
+    const bulk = counted ?? (into && RowPacker.into(into, this.#effects.compiled('pack_rows')));
+    const before = (counted?.count ?? 0) + (into?.count ?? 0);
     // The first look may let through too much, never too little, while the second is still to come.
     const matches = this.#isSecondLookNeeded() || !residual ? () => true : compileFilter(residual, this.#context);
     const batch = this.#batch;
@@ -145,7 +148,7 @@ class Listing {
       (words, view, at, end) => {
         if (into) return into.append(words, view, at, end);
         batch.append(words, view, at, end);
-        if (bulk) this.#sink.learn?.(batch, batch.count - 1, this.#namespace);
+        if (counted) this.#sink.learn?.(batch, batch.count - 1, this.#namespace);
       },
       () => {
         for (let row = 0; row < batch.count; row++) {
@@ -161,7 +164,7 @@ class Listing {
     void this.#open.settings;
     this.#request.timerHz();
     const incomplete = await searchMeanwhile(this.#search, dump);
-    this.count += (bulk?.count ?? 0) + (into?.count ?? 0) - before;
+    this.count += (counted?.count ?? 0) + (into?.count ?? 0) - before;
     if (incomplete) this.#note('sockets', incomplete, true);
   }
 

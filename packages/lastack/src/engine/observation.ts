@@ -9,6 +9,7 @@ import {
   NO_OWNERS,
   type OwnerSearch,
   openNetlink,
+  RowPacker,
   readCounters,
   readInterfaces,
   readSettings,
@@ -193,7 +194,8 @@ async function observeNamespace(
   const expected = bytecode ? 0 : (sockstat['TCP.inuse'] ?? 0) + (sockstat['TCP.tw'] ?? 0);
   if (expected >= MANY_SOCKETS) growHeapFaster();
   const table = new DiagTable(expected);
-  const dump = dumpSockets(diag, { states: ALL_STATES, bytecode, aside: diagAside }, (words, view, at, end) =>
+  const bulk = RowPacker.into(table, expected >= MANY_SOCKETS ? effects.compiled('pack_rows') : undefined);
+  const dump = dumpSockets(diag, { states: ALL_STATES, bytecode, aside: diagAside, bulk }, (words, view, at, end) =>
     table.append(words, view, at, end),
   );
   const { settings } = open;

@@ -35,7 +35,7 @@ export function capturedEffects(argv: readonly string[], replaced: Partial<Effec
     kernelRelease: release(),
     procRoot: '/proc',
     sysRoot: '/sys',
-    lineProgram: () => undefined,
+    compiled: () => undefined,
     libc: loadLibc,
     ...replaced,
     written,

@@ -134,7 +134,7 @@ function makePrinter(effects: Effects, options: ListOptions, scope: Scope, timer
     const list = new NarrowSocketList(effects.stdout, columns, page);
     return { streaming, add: list.add, end: () => list.end() };
   }
-  const list = new SocketListText(effects.stdout, columns, streaming ? effects.lineProgram() : undefined);
+  const list = new SocketListText(effects.stdout, columns, streaming ? effects.compiled('reply_lines') : undefined);
   return { streaming, add: list.add, bulk: list.bulk, learn: list.learn, end: () => list.end() };
 }
 

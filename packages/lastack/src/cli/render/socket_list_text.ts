@@ -1,5 +1,5 @@
 import { type Row, type SocketKind, TcpState, TimerCode } from '@lastack/core';
-import type { DiagTable } from '@lastack/kernel';
+import { type DiagTable, LITTLE_ENDIAN } from '@lastack/kernel';
 import type { Stream } from '../../effects.ts';
 import { forecastListed } from '../../engine/forecast_listed.ts';
 import type { ListedNamespace } from '../../engine/list_sockets.ts';
@@ -36,7 +36,7 @@ export class SocketListText {
   constructor(stream: Stream, options: ListTextOptions, program?: WebAssembly.Module) {
     const sink = (bytes: Uint8Array) => stream.write(bytes);
     // It knows neither the columns that it would have to search for nor the one in front.
-    const canBulk = program !== undefined && !options.namespaces && !options.conntrack;
+    const canBulk = program !== undefined && LITTLE_ENDIAN && !options.namespaces && !options.conntrack;
     this.#bulk = canBulk ? new ReplyLines(program, sink, options.owners) : undefined;
     this.#lines = this.#bulk?.lines ?? new LineBuffer(sink);
     this.#options = options;

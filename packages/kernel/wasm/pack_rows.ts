@@ -1,0 +1,68 @@
+// AssemblyScript: compiled to WebAssembly by the build. Packs the socket messages of a datagram into rows of DiagTable,
+// as src/wire/socket_table.ts does one by one: struct inet_diag_msg, cgroup id, mark, presence bits.
+
+/** One datagram, and room for what is read beyond it. */
+export const REPLY: usize = memory.data(32768 + 64);
+/** The rows packed from it; a message is longer than its row less the 16 bytes of attributes that may be missing. */
+export const ROWS: usize = memory.data(32768 + 64);
+export const ROW_BYTES: u32 = 88;
+
+/** Rows packed by the last call. */
+export let rowCount: i32 = 0;
+
+const HEADER_BYTES: u32 = 16;
+const SOCKET_BYTES: u32 = 72;
+const TCPDIAG_GETSOCK = 18;
+const SOCK_DIAG_BY_FAMILY = 20;
+const DUMP_INTR = 0x10;
+const MARK = 15;
+const CGROUP_ID = 21;
+const HAS_CGROUP: u32 = 1;
+const HAS_MARK: u32 = 2;
+
+/**
+ * Packs messages from `at` on, up to the first that is no socket of this dump, or until the room for rows is full.
+ * @returns where that message begins, or `end`
+ */
+export function packRows(at: usize, end: usize, sequence: u32): usize {
+  let row = ROWS;
+  let count = 0;
+  while (at + HEADER_BYTES + SOCKET_BYTES <= end && row + ROW_BYTES <= ROWS + 32768) {
+    const length = load<u32>(at);
+    if (length < HEADER_BYTES + SOCKET_BYTES || <u64>at + length > end) break;
+    const type = load<u16>(at + 4);
+    if (type != TCPDIAG_GETSOCK && type != SOCK_DIAG_BY_FAMILY) break;
+    if ((load<u16>(at + 6) & DUMP_INTR) != 0 || load<u32>(at + 8) != sequence) break;
+    packRow(row, at + HEADER_BYTES, at + length);
+    row += ROW_BYTES;
+    count++;
+    at += (<usize>length + 3) & ~3;
+  }
+  rowCount = count;
+  return at;
+}
+
+@inline
+function packRow(row: usize, socket: usize, end: usize): void {
+  for (let byte: usize = 0; byte < SOCKET_BYTES; byte += 8) store<u64>(row + byte, load<u64>(socket + byte));
+  let present: u32 = 0;
+  let cgroup: u64 = 0;
+  let mark: u32 = 0;
+  let at = socket + SOCKET_BYTES;
+  while (at + 4 <= end) {
+    const length = <usize>load<u16>(at);
+    if (length < 4 || at + length > end) break;
+    const type = load<u16>(at + 2);
+    if (type == CGROUP_ID && length >= 12) {
+      cgroup = load<u64>(at + 4);
+      present |= HAS_CGROUP;
+    } else if (type == MARK && length >= 8) {
+      mark = load<u32>(at + 4);
+      present |= HAS_MARK;
+    }
+    at += (length + 3) & ~3;
+  }
+  store<u64>(row + 72, cgroup);
+  store<u32>(row + 80, mark);
+  store<u32>(row + 84, present);
+}
