@@ -2,8 +2,6 @@
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array);
-    /** Nothing else looks like one. */
-    readonly #module: never;
   }
   class Instance {
     constructor(module: Module);
