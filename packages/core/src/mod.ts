@@ -9,6 +9,7 @@ export * from './plan/means.ts';
 export * from './plan/plan.ts';
 export * from './plan/target.ts';
 export * from './rules/mod.ts';
+export * from './settings/mod.ts';
 export * from './snapshot.ts';
 export * from './tcp/kind.ts';
 export * from './tcp/mod.ts';
