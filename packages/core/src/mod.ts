@@ -1,3 +1,4 @@
+export * from './advice/mod.ts';
 export * from './conntrack.ts';
 export * from './duration.ts';
 export * from './filter/mod.ts';

@@ -1,0 +1,5 @@
+export * from './advice_text.ts';
+export * from './all_advice.ts';
+export * from './judge_advice.ts';
+export * from './judgement.ts';
+export * from './nearest_advice.ts';
