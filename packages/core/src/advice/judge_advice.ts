@@ -3,7 +3,7 @@ import { stateFromForeignName } from '../tcp/names.ts';
 import { parseState } from '../tcp/parse_state.ts';
 import { cleanAdvice, lowered, statesAround } from './advice_text.ts';
 import { ADVICE_ITEMS } from './items/mod.ts';
-import { type AdviceJudgement, type AdviceVerdict, VERDICTS } from './judgement.ts';
+import { type AdviceGroup, type AdviceJudgement, type AdviceVerdict, VERDICTS } from './judgement.ts';
 import { itemMentions, type Mention, withoutOverlaps } from './mention.ts';
 import { nearestAdvice } from './nearest_advice.ts';
 import { namesIn, settingMentions } from './setting_mentions.ts';
@@ -14,6 +14,7 @@ export interface JudgedAdvice extends AdviceJudgement {
   /** The piece as it was written. */
   text: string;
   id: string;
+  group: AdviceGroup;
   recognisedAs: string;
   /** Settings whose present values belong beside it. */
   settings: readonly string[];
@@ -70,7 +71,7 @@ function onceEach(mentions: readonly Mention[]): Mention[] {
 }
 
 function judged(mention: Mention, clean: string, lower: string, host: Settings): JudgedAdvice {
-  const { start, end, id, recognisedAs, value, settings, needsSockDestroy, here } = mention;
+  const { start, end, id, group, recognisedAs, value, settings, needsSockDestroy, here } = mention;
   const text = clean
     .slice(start, end)
     .replaceAll(/\s+/g, ' ')
@@ -82,6 +83,7 @@ function judged(mention: Mention, clean: string, lower: string, host: Settings):
   return {
     text,
     id,
+    group,
     recognisedAs,
     ...judgement,
     settings,

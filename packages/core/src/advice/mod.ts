@@ -1,3 +1,4 @@
+export * from './advice_here.ts';
 export * from './advice_text.ts';
 export * from './all_advice.ts';
 export * from './judge_advice.ts';

@@ -1,11 +1,4 @@
-import {
-  findSetting,
-  settingKeys,
-  settingNumbers,
-  settingValue,
-  sysctlName,
-  withValue,
-} from '../settings/catalogue.ts';
+import { settingKeys, settingNumbers, settingValue, withValue } from '../settings/catalogue.ts';
 import { checkValue } from '../settings/check.ts';
 import { meaningHere } from '../settings/meaning.ts';
 import type { KernelSetting, TakesEffect } from '../settings/setting.ts';
@@ -69,7 +62,10 @@ function judgeValue(
   const taken = checked.ok ? checked.value : value;
   if (taken === settingValue(setting, host))
     return { verdict: known.ofValue?.[taken], why: 'This host has that value already.' };
-  if (!checked.ok) return { verdict: known.ofFolly ?? 'harmful', why: `${sentence(checked.because)}.` };
+  if (!checked.ok) {
+    const todo = checked.todo === undefined ? '' : ` Better: ${checked.todo}.`;
+    return { verdict: known.ofFolly ?? 'harmful', why: `${sentence(checked.because)}.${todo}` };
+  }
   const meaning = meaningHere(setting.name, withValue(host, setting, taken));
   const cautions = checked.cautions.map((caution) => `${sentence(caution)}.`);
   return {

@@ -163,7 +163,7 @@ const VERDICTS: Readonly<Record<string, SettingVerdict>> = {
   tcp_rfc1337: {
     verdict: 'works-but',
     states: ['TIME_WAIT'],
-    lead: 'It lengthens TIME_WAIT where a reset would end it. (The kernel’s documentation long said the opposite of what 1 does.)',
+    lead: 'It lengthens TIME_WAIT where a reset would end it. (The documentation of the kernel long said the opposite of what 1 does.)',
     evidence: [measured('a reset with the exact number ended TIME_WAIT with 0, and was ignored with 1')],
     checkedBy: ['rfc1337-ignores-resets'],
   },

@@ -295,7 +295,7 @@ const BSD: readonly ForeignSetting[] = [
     systems: ['bsd', 'macos'],
     governs: 'not answering segments for which there is no connection',
     here: [],
-    note: 'Linux always answers with a reset, which is what ends the stuck end of the other host. Only a packet filter can withhold it, to nobody’s good.',
+    note: 'Linux always answers with a reset, which is what ends the stuck end of the other host. Only a packet filter can withhold it, and nobody gains by it.',
   },
   {
     name: 'net.inet.tcp.drop',

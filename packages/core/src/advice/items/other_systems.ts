@@ -39,7 +39,7 @@ export const OTHER_SYSTEM_ITEMS: readonly AdviceItem[] = [
   {
     id: 'netsh-dynamicport',
     group: 'foreign',
-    title: 'netsh … set dynamicport of Windows',
+    title: 'the range of ports that Windows chooses from',
     examples: [
       'netsh int ipv4 set dynamicport tcp start=10000 num=50000',
       'Set-NetTCPSetting -DynamicPortRangeStartPort 10000',

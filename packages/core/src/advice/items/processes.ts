@@ -88,7 +88,7 @@ export const PROCESS_ITEMS: readonly AdviceItem[] = [
     ],
     judge: {
       verdict: 'works-but',
-      why: 'The program ends in order and closes what it holds. Orphans are nobody’s and stay, and what is not delivered by then becomes one.',
+      why: 'The program ends in order and closes what it holds. Orphans belong to nobody and stay, and what is not delivered by then becomes one.',
       evidence: [documented('signal(7)', 'SIGTERM can be caught: the program may save and close first')],
       instead: [BY_SIGNAL, CLEAR_CLOSE_WAIT],
     },

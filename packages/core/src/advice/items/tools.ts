@@ -59,7 +59,7 @@ export const TOOL_ITEMS: readonly AdviceItem[] = [
     group: 'tools',
     title: 'ss -K (SOCK_DESTROY)',
     examples: ['ss -K dst 10.0.2.46 dport = 2572', 'ss -tnK', 'ss --kill state close-wait'],
-    // The `(?=…)` wants the option to be there; what is captured is the whole rest.
+    // The `(?=...)` wants the option to be there; what is captured is the whole rest.
     patterns: [/\bss\s+(?=(?:[^\n;|&]{0,80}\s)?(?:-[a-jl-z0-9]{0,10}k|--kill\b))(?<value>[^\n;|&]{0,200})/g],
     judge: ssKill,
     needsSockDestroy: true,
