@@ -103,7 +103,7 @@ const nfWrite: AdviceItem = {
   ],
   judge: {
     verdict: 'does-nothing',
-    why: 'The file can only be read: its mode is 0440, and writing fails with EACCES or EIO for root as well. And an entry of connection tracking is not the socket: taking it away would not close anything.',
+    why: 'The file can only be read: its mode is 0440, and opening it for writing fails with EACCES, for root as well. And an entry of connection tracking is not the socket: taking it away would not close anything.',
     evidence: [
       measured('mode 0440; opening it for writing fails, as root too'),
       source('net/netfilter/nf_conntrack_standalone.c', 'the file has functions to read, and none to write'),

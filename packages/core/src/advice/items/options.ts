@@ -98,9 +98,11 @@ export const OPTION_ITEMS: readonly AdviceItem[] = [
     patterns: [/\bso_reuseaddr\b/g, /\b(?:set)?reuse_?addr(?:ess)?\b/g],
     judge: {
       verdict: 'works-but',
-      why: 'It lets a listener bind its port although old connections of it are in TIME_WAIT, and every server should set it before bind(). It closes nothing: the old sockets stay for their 60 s, and a port on which someone still listens stays taken.',
+      why: 'It lets a listener bind its port although old connections of it are in TIME_WAIT, if the listener of those had set it too: every server should, before bind(). It closes nothing: the old sockets stay for their 60 s, and a port on which someone still listens stays taken.',
       evidence: [
-        measured('bind() gave EADDRINUSE without it and succeeded with it; the TIME_WAIT was there before and after'),
+        measured(
+          'bind() gave EADDRINUSE without it and succeeded with it; the TIME_WAIT was there before and after. Where the old listener had not set it, EADDRINUSE with it as well',
+        ),
         documented(MAN_SOCKET, 'SO_REUSEADDR'),
       ],
       instead: [
