@@ -35,7 +35,7 @@ export function lowered(text: string): string {
 }
 
 const STATE =
-  /\b(?:fin[-_ ]?wait[-_ ]?[12]|time[-_ ]?wait|close[-_ ]?wait|last[-_ ]?ack|closing|established|syn[-_ ]?sent|syn[-_ ]?(?:recv|received))\b/g;
+  /\b(?:fin[-_ ]?wait[-_ ]?[12]|time[-_ ]?wait|close[-_ ]?wait|last[-_ ]?ack|established|syn[-_ ]?sent|syn[-_ ]?(?:recv|received))\b/g;
 const SENTENCE_END = /[\n;]|\.\s/;
 
 /** States that the sentence around a place in the text names, each once. */

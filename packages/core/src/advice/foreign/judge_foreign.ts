@@ -17,10 +17,11 @@ const MANUALS: Readonly<Record<ForeignSystem, string>> = {
 };
 
 export function foreignTitle(setting: ForeignSetting): string {
-  return `${setting.name} of ${titlesOf(setting)}`;
+  return `${setting.name} of ${foreignSystems(setting)}`;
 }
 
-function titlesOf({ systems }: ForeignSetting): string {
+/** `Solaris and HP-UX` */
+export function foreignSystems({ systems }: ForeignSetting): string {
   return systems.map((system) => FOREIGN_TITLES[system]).join(' and ');
 }
 
@@ -35,7 +36,7 @@ export function judgeForeign(setting: ForeignSetting, { number, host }: AdviceCo
   return {
     verdict: 'does-nothing',
     why: [
-      `Linux has no setting of this name. On ${titlesOf(setting)} it governs ${governs}.`,
+      `Linux has no setting of this name. On ${foreignSystems(setting)} it governs ${governs}.`,
       translation,
       note,
       carried?.why,
