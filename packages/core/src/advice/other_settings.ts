@@ -47,7 +47,12 @@ export function judgeOtherSetting(name: string): AdviceJudgement {
   return {
     verdict: 'does-nothing',
     why: `It governs ${otherSetting(name)}. No state of a closing connection gets shorter or longer by it.`,
-    evidence: [documented('tcp(7); Documentation/networking/ip-sysctl.rst; Documentation/admin-guide/sysctl', name)],
+    evidence: [
+      documented(
+        'tcp(7); Documentation/networking/ip-sysctl.rst; Documentation/admin-guide/sysctl',
+        `description of ${name}`,
+      ),
+    ],
     instead: [WHY_STUCK],
   };
 }

@@ -99,7 +99,7 @@ function sources({ path }: KernelSetting): AdviceEvidence[] {
     : path.startsWith('net/core')
       ? 'Documentation/admin-guide/sysctl/net.rst'
       : 'tcp(7); Documentation/networking/ip-sysctl.rst';
-  return [documented(where, path.split('/').at(-1) ?? path)];
+  return [documented(where, `description of ${path.split('/').at(-1)}`)];
 }
 
 function commands(setting: KernelSetting, { value, host }: AdviceContext, verdict: AdviceVerdict): AdviceInstead[] {

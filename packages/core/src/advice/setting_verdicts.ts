@@ -1,5 +1,5 @@
 import type { StateName } from '../tcp/states.ts';
-import { instead, measured, PORT_PRESSURE } from './evidence.ts';
+import { instead, measured, PORT_PRESSURE, source } from './evidence.ts';
 import type { AdviceEvidence, AdviceInstead, AdviceVerdict } from './judgement.ts';
 
 /** What changing a setting is worth to people with stuck connections. What it governs is in the catalogue. */
@@ -153,7 +153,10 @@ const VERDICTS: Readonly<Record<string, SettingVerdict>> = {
   tcp_tw_recycle: {
     verdict: 'gone',
     states: [],
-    evidence: [measured('there is no such file under /proc/sys/net/ipv4', 'ls /proc/sys/net/ipv4/tcp_tw_recycle')],
+    evidence: [
+      measured('there is no such file under /proc/sys/net/ipv4', 'ls /proc/sys/net/ipv4/tcp_tw_recycle'),
+      source('commit 4396e46187ca', 'tcp: remove tcp_tw_recycle'),
+    ],
     instead: [
       PORT_PRESSURE,
       instead(

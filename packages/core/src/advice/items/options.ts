@@ -174,7 +174,7 @@ export const OPTION_ITEMS: readonly AdviceItem[] = [
       evidence: [measured('5 gave 5.3 s; 61 gave about 2 s'), documented(MAN_TCP, 'TCP_LINGER2')],
       instead: [
         instead(
-          'lastack retune state established --linger2 10s --dry-run',
+          'lastack retune state established --linger2 10 --dry-run',
           'sets it on live sockets of a running program',
         ),
       ],

@@ -47,7 +47,8 @@ function partLines(part: JudgedAdvice, host: AdviceHost, { width, style }: Advic
     ...section('Here', hereLines(part, host, width), style),
     ...section(
       'Instead',
-      instead.flatMap(({ command, what }) => [...prose(command, width).map(style.cyan), ...prose(what, width, DEEPER)]),
+      // A command stays on one line, so that it can be copied.
+      instead.flatMap(({ command, what }) => [style.cyan(`${INDENT}${command}`), ...prose(what, width, DEEPER)]),
       style,
     ),
   ];
@@ -56,7 +57,7 @@ function partLines(part: JudgedAdvice, host: AdviceHost, { width, style }: Advic
 function evidenceLines({ what, basis, where, repeat }: AdviceEvidence, width: number, style: Style): string[] {
   return [
     ...prose(`${basis}: ${what} (${where})`, width, DEEPER, '  - '),
-    ...(repeat === undefined ? [] : prose(repeat, width, '      ').map(style.dim)),
+    ...(repeat === undefined ? [] : [style.dim(`      ${repeat}`)]),
   ];
 }
 
@@ -90,7 +91,7 @@ export function renderAdviceList(all: readonly KnownAdvice[], { width, style }: 
       ADVICE_GROUPS[group],
       pairs(
         all.filter((each) => each.group === group).map(({ example, judged }) => [judged.verdict, example] as const),
-        Math.max(width, INDENT.length + 1),
+        width,
       ),
       style,
     ).join('\n'),

@@ -1,4 +1,4 @@
-import { wrapText } from '@lastack/core';
+import { wrapText } from './report_layout.ts';
 import type { Style } from './style.ts';
 
 /** Prose wider than this is hard to read. */
