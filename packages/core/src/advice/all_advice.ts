@@ -23,12 +23,20 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   tcp_orphan_retries: ['1'],
 };
 
+/** Of the settings that govern other things, those that stand in most lists. */
+const ALSO_ASKED = [
+  'net.ipv4.tcp_rmem',
+  'net.core.netdev_max_backlog',
+  'net.ipv4.netfilter.ip_conntrack_tcp_timeout_close_wait',
+];
+
 function examplesOf(): { group: AdviceGroup; example: string }[] {
   return [
     ...KERNEL_SETTINGS.flatMap(({ name }) => [
       { group: 'settings' as const, example: name },
       ...(VALUES[name] ?? []).map((value) => ({ group: 'settings' as const, example: `${name}=${value}` })),
     ]),
+    ...ALSO_ASKED.map((example) => ({ group: 'settings' as const, example })),
     ...ADVICE_ITEMS.flatMap(({ group, examples }) => examples.map((example) => ({ group, example }))),
     ...FOREIGN_SETTINGS.map(({ name, needsCommand }) => ({
       group: 'foreign' as const,

@@ -1,4 +1,4 @@
-import { documented, WHY_STUCK } from './evidence.ts';
+import { documented, instead, measured, WHY_STUCK } from './evidence.ts';
 import type { AdviceJudgement } from './judgement.ts';
 
 /** Settings that lists of advice carry along and that govern other things; the name is the last part of its path. */
@@ -31,6 +31,8 @@ const OTHER_SETTINGS: Readonly<Record<string, string>> = {
   tcp_reordering: 'how much disorder is taken for loss',
   tcp_autocorking: 'joining small segments',
   tcp_workaround_signed_windows: 'peers with a fault in their windows',
+  nf_conntrack_max: 'how many connections the firewall remembers',
+  nf_conntrack_buckets: 'how fast the firewall finds what it remembers',
   ip_forward: 'whether this host is a router',
   rp_filter: 'whether packets from an unexpected interface are dropped',
   default_qdisc: 'the order in which packets leave',
@@ -41,6 +43,25 @@ const OTHER_SETTINGS: Readonly<Record<string, string>> = {
 /** What the setting governs, by its last name; undefined when it is none of these. */
 export function otherSetting(name: string): string | undefined {
   return Object.hasOwn(OTHER_SETTINGS, name) ? OTHER_SETTINGS[name] : undefined;
+}
+
+/** What connection tracking called its settings before it was rewritten; undefined for any other name. */
+export function renamedTo(name: string): string | undefined {
+  return name.startsWith('ip_conntrack_') ? name.replace(/^ip_/, 'nf_') : undefined;
+}
+
+export function judgeRenamed(name: string): AdviceJudgement {
+  const now = renamedTo(name) ?? name;
+  return {
+    verdict: 'gone',
+    why: `An old name of ${now}. Under the new one as well it is about what the firewall remembers, and ends no socket.`,
+    evidence: [
+      measured(`there is no ${name} under /proc/sys`),
+      documented('Documentation/networking/nf_conntrack-sysctl.rst', now),
+    ],
+    instead: [instead(`lastack explain ${now}`, 'what it governs here, and what it does not')],
+    checkedBy: ['renamed-settings-are-gone'],
+  };
 }
 
 export function judgeOtherSetting(name: string): AdviceJudgement {

@@ -2,8 +2,9 @@ import { findSetting, sysctlName } from '../settings/catalogue.ts';
 import type { KernelSetting } from '../settings/setting.ts';
 import type { ForeignSetting } from './foreign/foreign_setting.ts';
 import { FOREIGN_SETTINGS, foreignTitle, judgeForeign } from './foreign/judge_foreign.ts';
+import type { AdviceJudgement } from './judgement.ts';
 import type { Mention } from './mention.ts';
-import { judgeOtherSetting, otherSetting } from './other_settings.ts';
+import { judgeOtherSetting, judgeRenamed, otherSetting, renamedTo } from './other_settings.ts';
 import { judgeSetting, numbersOf } from './setting_advice.ts';
 
 const NAME = /\/?[_a-z][a-z0-9_]*(?:[./][a-z0-9_-]+)*/g;
@@ -45,7 +46,10 @@ function mentionOf(lower: string, { name, start, end }: NamePlace): Mention | un
   if (foreign && (!foreign.needsCommand || AIX_COMMAND.test(before)))
     return placed(ofForeign(foreign), before, after, start, end, 1);
   const last = name.split(/[./]/).at(-1) ?? '';
-  return otherSetting(last) === undefined ? undefined : placed(ofOther(last), before, after, start, end, 3);
+  if (renamedTo(last) !== undefined) return placed(ofOther(last, judgeRenamed), before, after, start, end, 1);
+  return otherSetting(last) === undefined
+    ? undefined
+    : placed(ofOther(last, judgeOtherSetting), before, after, start, end, 3);
 }
 
 type Recognised = Pick<Mention, 'id' | 'group' | 'recognisedAs' | 'judge' | 'settings' | 'here'>;
@@ -72,12 +76,12 @@ function ofForeign(setting: ForeignSetting): Recognised {
   };
 }
 
-function ofOther(name: string): Recognised {
+function ofOther(name: string, judge: (name: string) => AdviceJudgement): Recognised {
   return {
     id: name,
     group: 'settings',
     recognisedAs: `the kernel setting ${name}`,
-    judge: () => judgeOtherSetting(name),
+    judge: () => judge(name),
     settings: [],
     here: undefined,
   };

@@ -90,6 +90,7 @@ const VERDICTS: Readonly<Record<string, SettingVerdict>> = {
     verdict: 'works-but',
     states: [...FIN_IN_FLIGHT, 'ESTABLISHED', 'SYN_SENT'],
     evidence: [measured('5000: FIN_WAIT1 of an orphan ended after 11.9 s, a connection attempt after 32 s')],
+    checkedBy: ['rto-max-shortens-new-orphans'],
   },
   tcp_rto_min_us: NOTHING,
   tcp_fin_timeout: {
@@ -149,7 +150,13 @@ const VERDICTS: Readonly<Record<string, SettingVerdict>> = {
     instead: [PORT_PRESSURE],
     checkedBy: ['tw-reuse-frees-nothing'],
   },
-  tcp_tw_reuse_delay: { verdict: 'works-but', states: ['TIME_WAIT'], instead: [PORT_PRESSURE] },
+  tcp_tw_reuse_delay: {
+    verdict: 'works-but',
+    states: ['TIME_WAIT'],
+    lead: 'It frees nothing.',
+    instead: [PORT_PRESSURE],
+    checkedBy: ['tw-reuse-delay-is-waited-for'],
+  },
   tcp_tw_recycle: {
     verdict: 'gone',
     states: [],
@@ -195,6 +202,7 @@ const VERDICTS: Readonly<Record<string, SettingVerdict>> = {
     verdict: 'works-but',
     states: ['SYN_RECV', 'NEW_SYN_RECV'],
     evidence: [measured('default: 65 s; 2: 7.2 s', 'lastack lab run syn-recv-pileup')],
+    checkedBy: ['synack-retries-bounds-syn-recv'],
   },
   tcp_max_syn_backlog: { verdict: 'works-but', states: ['SYN_RECV', 'NEW_SYN_RECV'] },
   tcp_syncookies: { verdict: 'works-but', states: ['SYN_RECV', 'NEW_SYN_RECV'] },
@@ -209,7 +217,13 @@ const VERDICTS: Readonly<Record<string, SettingVerdict>> = {
     verdict: 'works-but',
     states: ['TIME_WAIT', 'SYN_SENT'],
     lead: 'More ports put off the moment when they run out; no TIME_WAIT goes.',
+    evidence: [
+      measured(
+        'with all ports in TIME_WAIT connect() gave EADDRNOTAVAIL; with one more it succeeded, and all TIME_WAIT were there',
+      ),
+    ],
     instead: [PORT_PRESSURE],
+    checkedBy: ['more-ports-free-nothing'],
   },
   ...Object.fromEntries(NEEDED_LONG.map((state) => [`nf_conntrack_tcp_timeout_${state}`, TRACKED_AND_NEEDED])),
 };

@@ -254,6 +254,75 @@ describe.skipIf(missingNamespaces() !== undefined)('verdicts on settings, on thi
     }),
   );
 
+  check('rto-max-shortens-new-orphans', 'and not those that were there before', ({ skip }) =>
+    inLab(async (lab) => {
+      const world = await routed(lab, 4);
+      if (!(await has(world.client, 'tcp_rto_max_ms'))) skip('this kernel has no tcp_rto_max_ms');
+      const before = await connections(world, 1);
+      await set(world.client, { tcp_rto_max_ms: 1_000 });
+      const after = await connections(world, 1);
+      const [old, fresh] = clientSide(world, [...before, ...after]);
+      await cutBoth(world);
+      await finish(world.client, fdsOf([...before, ...after]), 'close');
+      // 0.2, 0.4, 0.8 and 1 s: the interval has reached its maximum.
+      expect(await untilState(world.client, fresh, undefined)).toBeLessThan(12_000);
+      await sleep(2_000);
+      expect(await stateOf(world.client, old)).toBe('FIN_WAIT1');
+    }),
+  );
+
+  check('synack-retries-bounds-syn-recv', 'tcp_synack_retries=1 drops it within seconds', () =>
+    inLab(async (lab) => {
+      const world = await routed(lab, 4);
+      await set(world.server, { tcp_synack_retries: 1 });
+      const at = { address: world.serverAddress, port: SERVICE_PORT };
+      await world.server.call('listen', { at, backlog: 8 });
+      await world.cut?.('to-client');
+      const { port } = await world.client.call('connect', { to: at, limitMs: 0 });
+      const begin = performance.now();
+      const one = { local: at, remote: { address: world.clientAddress, port } };
+      await untilState(world.server, one, 'SYN_RECV');
+      // The client goes on asking: only then does nothing begin anew.
+      await world.cut?.('both');
+      await untilState(world.server, one, undefined);
+      const tookMs = performance.now() - begin;
+      expect(tookMs).toBeGreaterThan(2_500);
+      expect(tookMs).toBeLessThan(12_000);
+    }),
+  );
+
+  check('tw-reuse-delay-is-waited-for', 'a TIME_WAIT younger than that is not taken over', ({ skip }) =>
+    inLab(async (lab) => {
+      const world = await pair(lab, 4);
+      if (!(await has(world.client, 'tcp_tw_reuse_delay'))) skip('this kernel has no tcp_tw_reuse_delay');
+      await set(world.client, { tcp_tw_reuse_delay: 30_000 });
+      await shortOfPorts(world);
+      expect(await tryConnect(world, 1)).toBe('EADDRNOTAVAIL');
+      await set(world.client, { tcp_tw_reuse_delay: 1 });
+      expect(await countOf(world, 'TIME_WAIT')).toBe(2);
+      expect(await tryConnect(world, 1)).toBe('ok');
+    }),
+  );
+
+  check('more-ports-free-nothing', 'connect() finds a port again, beside every TIME_WAIT', () =>
+    inLab(async (lab) => {
+      const world = await pair(lab, 4);
+      await shortOfPorts(world);
+      expect(await tryConnect(world, 0)).toBe('EADDRNOTAVAIL');
+      await set(world.client, { ip_local_port_range: '40000 40003' });
+      expect(await tryConnect(world, 0)).toBe('ok');
+      expect(await countOf(world, 'TIME_WAIT')).toBe(2);
+    }),
+  );
+
+  check('renamed-settings-are-gone', 'only the names of today are there', () =>
+    inLab(async (lab) => {
+      const actor = await lab.namespace('lab-alone');
+      expect(await has(actor, 'netfilter/ip_conntrack_tcp_timeout_close_wait')).toBe(false);
+      expect(await has(actor, 'ip_conntrack_max')).toBe(false);
+    }),
+  );
+
   check('foreign-names-are-unknown-here', 'and what governs the same thing is there', () =>
     inLab(async (lab) => {
       const actor = await lab.namespace('lab-alone');
