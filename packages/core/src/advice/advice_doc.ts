@@ -48,7 +48,7 @@ function introduction(kernel: string): string[] {
     "`npx vitest run packages/lastack/test/advice -t 'NAME'`.",
     '',
     'Where a text holds nothing that is known, `explain` says so, names what comes near, and ends with exit code 2, as it does for an',
-    'unknown state. A word that is both a state and advice (`tcp_finwait2` of AIX) is taken for the state.',
+    'unknown state. `tcp_finwait2` and `tcp_timewait`, spelt exactly so, are the settings of AIX; in any other spelling they are states.',
     '',
   ];
 }

@@ -1,6 +1,6 @@
 import {
   FilterError,
-  judgeAdvice,
+  FOREIGN_SETTINGS,
   parseFilter,
   parseState,
   STATES_IN_ORDER,
@@ -12,7 +12,6 @@ import { readSettings } from '@lastack/kernel';
 import type { Command } from 'commander';
 import { type Effects, Exit, UserError } from '../../effects.ts';
 import { explainJson, renderExplain, renderExplainAll } from '../render/explain.ts';
-import { prose } from '../render/page_parts.ts';
 import { printable } from '../render/printable.ts';
 import { pageOptions } from '../render/report_options.ts';
 import { explainAdvice, explainList } from './explain_advice.ts';
@@ -54,8 +53,11 @@ async function explain(effects: Effects, words: string[], options: ExplainComman
   if (options.list) return write(effects, explainList(effects, options.json));
   if (words.length === 0) return write(effects, explainStates(effects, options));
   const state = readState(text);
-  if (state) return write(effects, explainState(effects, state, text, options));
-  return explainAdvice(effects, words, options.json, noSuchState(text));
+  // Two settings of AIX are named like states. Nobody else writes them exactly so.
+  const isSetting = FOREIGN_SETTINGS.some(({ name }) => name === text.trim());
+  if (isSetting) return explainAdvice(effects, words, { json: options.json, alsoState: state });
+  if (state) return write(effects, explainState(effects, state, options));
+  return explainAdvice(effects, words, { json: options.json, otherwise: noSuchState(text) });
 }
 
 function write(effects: Effects, text: string): void {
@@ -70,21 +72,11 @@ function explainStates(effects: Effects, { json, ascii }: ExplainCommandOptions)
   return JSON.stringify({ schema: 'lastack.states/1', states });
 }
 
-function explainState(
-  effects: Effects,
-  state: StateName,
-  text: string,
-  { json, ascii }: ExplainCommandOptions,
-): string {
+function explainState(effects: Effects, state: StateName, { json, ascii }: ExplainCommandOptions): string {
   const settings = readSettings(effects);
   if (json) return JSON.stringify(explainJson(state, settings));
   const page = pageOptions(effects);
-  const rendered = renderExplain(state, { ...page, ascii: ascii || page.ascii, settings });
-  // The names of two settings of AIX are also spellings of states.
-  const advice = judgeAdvice(`no -o ${text}`, settings).parts.find(({ group }) => group === 'foreign');
-  if (!advice) return rendered;
-  const hint = `It is also ${advice.recognisedAs}: lastack explain '${advice.text}'`;
-  return [rendered, '', ...prose(hint, page.width, '')].join('\n');
+  return renderExplain(state, { ...page, ascii: ascii || page.ascii, settings });
 }
 
 function readState(text: string): StateName | undefined {

@@ -5,6 +5,7 @@ import {
   judgeAdvice,
   MAX_ADVICE_LENGTH,
   nearestAdvice,
+  type StateName,
 } from '@lastack/core';
 import { readSettings } from '@lastack/kernel';
 import { type Effects, Exit, UserError } from '../../effects.ts';
@@ -13,6 +14,14 @@ import { adviceJson, adviceListJson } from '../../report/advice_json.ts';
 import { renderAdvice, renderAdviceList } from '../render/advice.ts';
 import { printable } from '../render/printable.ts';
 import { pageOptions } from '../render/report_options.ts';
+
+export interface AdviceRequest {
+  json?: boolean;
+  /** What to say where it is no advice either. */
+  otherwise?: string;
+  /** A state of the same name. */
+  alsoState?: StateName;
+}
 
 /** Everything known, with its verdict for this host. */
 export function explainList(effects: Effects, json: boolean | undefined): string {
@@ -23,14 +32,12 @@ export function explainList(effects: Effects, json: boolean | undefined): string
 /**
  * Judges what somebody pasted, and writes it.
  * @param words of the command line, which together are the text
- * @param otherwise what the text is no state for, where it is no advice either
  * @throws UserError when it holds nothing that is known
  */
 export async function explainAdvice(
   effects: Effects,
   words: readonly string[],
-  json: boolean | undefined,
-  otherwise: string | undefined,
+  { json, otherwise, alsoState }: AdviceRequest,
 ): Promise<void> {
   const text = words.join(' ');
   if (text.length > MAX_ADVICE_LENGTH) {
@@ -43,8 +50,13 @@ export async function explainAdvice(
   const isKnown = answer.verdict !== 'unknown';
   const host = await adviceHost(effects, answer.parts);
   if (json) effects.stdout.write(`${JSON.stringify(adviceJson(cleanAdvice(text), orUnknown(answer, text), host))}\n`);
-  else if (isKnown) effects.stdout.write(`${renderAdvice(answer, host, pageOptions(effects))}\n`);
+  else if (isKnown)
+    effects.stdout.write(`${renderAdvice(answer, host, pageOptions(effects))}\n${stateHint(alsoState)}`);
   if (!isKnown) throw new UserError(otherwise ?? unknownText(text), Exit.USAGE);
+}
+
+function stateHint(state: StateName | undefined): string {
+  return state ? `\nFor the state of that name: lastack explain ${state}\n` : '';
 }
 
 /** Commander lets everything pass that looks like an option, since most commands that people paste have some. */
