@@ -27,7 +27,7 @@ describe('a mistake on the command line is one line and exit code 2', () => {
     ['unknown state', ['explain', 'cloze-wait'], /no TCP state 'cloze-wait'; did you mean CLOSE_WAIT\?/],
     ['unknown advice', ['explain', 'tcp_fin_timout'], /no TCP state, and no advice .*; nearest: tcp_fin_timeout;/],
     ['advice that nothing comes near', ['explain', 'xyzzy'], /nothing known comes near it; lastack explain --list/],
-    ['advice that is too long', ['explain', 'tcp_tw_recycle '.repeat(600)], /has 8999 characters, and at most 8000/],
+    ['advice that is too long', ['explain', 'tcp_tw_recycle '.repeat(600)], /has 9000 characters, and at most 8000/],
     ['advice and a wrong option', ['explain', 'tcp_tw_recycle', '--jsn'], /explain has no option --jsn; .*quotes/],
     ['list and advice', ['explain', '--list', 'tcp_tw_recycle'], /--list lists everything/],
     ['unknown subcommand', ['lab', 'nope'], /lab has no command 'nope'; there are list, run/],

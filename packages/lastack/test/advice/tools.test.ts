@@ -23,14 +23,14 @@ async function lastackIn(actor: Actor, args: string[]) {
 }
 
 /** An end in CLOSE_WAIT whose program has forgotten it, in a lab of its own. */
-function forgotten(body: (client: Actor, one: AddressPair) => Promise<void>): Promise<void> {
+function forgotten(body: (client: Actor, one: AddressPair, fd: number) => Promise<void>): Promise<void> {
   return inLab(async (lab) => {
     const world = await pair(lab, 4);
     const all = await connections(world, 1);
     const [one] = clientSide(world, all);
     await finish(world.server, [all[0].serverFd], 'shutdown');
     await untilState(world.client, one, 'CLOSE_WAIT');
-    await body(world.client, one);
+    await body(world.client, one, all[0].clientFd);
   });
 }
 
@@ -60,13 +60,14 @@ describe.skipIf(missingNamespaces() !== undefined)('verdicts on tools, signals a
   );
 
   check('gdb-close-is-not-needed', 'the FIN is sent while the program runs on, and its descriptor stays its own', () =>
-    forgotten(async (client, one) => {
-      const fds = async () => run(client, 'ls', [`/proc/${client.pid}/fd`]);
-      const before = await fds();
+    forgotten(async (client, one, fd) => {
+      const held = () => run(client, 'readlink', [`/proc/${client.pid}/fd/${fd}`]);
+      const before = await held();
       const args = ['clear', 'state', 'close-wait', '--method', 'close-gracefully', '--yes'];
       expect(await lastackIn(client, args)).toMatchObject({ code: 0 });
       expect(await stateOf(client, one)).toBeUndefined();
-      expect(await fds()).toBe(before);
+      expect(before).toMatch(/^socket:/);
+      expect(await held()).toBe(before);
       expect(await run(client, 'cat', [`/proc/${client.pid}/status`])).toContain('TracerPid:\t0');
     }),
   );
