@@ -63,6 +63,16 @@ describe('what the built command prints', () => {
   it('explain', async () => {
     check('lastack.state/1', (await lastack(['explain', 'close-wait', '--json'])).out);
     check('lastack.states/1', (await lastack(['explain', '--json'])).out);
+    check('lastack.advice-list/1', (await lastack(['explain', '--list', '--json'])).out);
+    for (const advice of [
+      'tcp_tw_recycle',
+      'ss -K',
+      'kill -9 1; tcp_keepalive_interval 1; tcp_no_such=1',
+      'nonsense',
+      '',
+    ]) {
+      check('lastack.advice/1', (await lastack(['explain', '--json', advice])).out);
+    }
   });
 
   it('lab list', async () => {

@@ -17,8 +17,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 const PACKAGES = Object.keys(MAY_IMPORT);
 
-/** Only the generator of the JSON Schemas and the tests load these two, and only they may load zod. */
+/** Only the generator of the JSON Schemas and the tests load these, and only they may load zod. */
 const SCHEMA_SOURCES = [
+  'packages/lastack/src/report/advice_schemas.ts',
   'packages/lastack/src/report/port_schemas.ts',
   'packages/lastack/src/report/schema_parts.ts',
   'packages/lastack/src/report/schemas.ts',

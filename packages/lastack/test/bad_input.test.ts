@@ -25,6 +25,11 @@ describe('a mistake on the command line is one line and exit code 2', () => {
     ['why with an option it does not have', ['why', ':1', '--wide'], /why has no option --wide/],
     ['why with what names no connection', ['why', 'nonsense'], /no connection is named by 'nonsense'/],
     ['unknown state', ['explain', 'cloze-wait'], /no TCP state 'cloze-wait'; did you mean CLOSE_WAIT\?/],
+    ['unknown advice', ['explain', 'tcp_fin_timout'], /no TCP state, and no advice .*; nearest: tcp_fin_timeout;/],
+    ['advice that nothing comes near', ['explain', 'xyzzy'], /nothing known comes near it; lastack explain --list/],
+    ['advice that is too long', ['explain', 'tcp_tw_recycle '.repeat(600)], /has 9000 characters, and at most 8000/],
+    ['advice and a wrong option', ['explain', 'tcp_tw_recycle', '--jsn'], /explain has no option --jsn; .*quotes/],
+    ['list and advice', ['explain', '--list', 'tcp_tw_recycle'], /--list lists everything/],
     ['unknown subcommand', ['lab', 'nope'], /lab has no command 'nope'; there are list, run/],
     ['unknown scenario', ['lab', 'run', 'nope'], /no scenario "nope"; `lastack lab list` names them all/],
     ['scenario left out', ['lab', 'run'], /missing required argument 'scenario'/],
@@ -44,6 +49,7 @@ describe('a mistake on the command line is one line and exit code 2', () => {
     [['ls', `comm = "${ESCAPE}`]],
     [['why', ESCAPE]],
     [['explain', ESCAPE]],
+    [['explain', `sysctl -w net.ipv4.tcp_${ESCAPE}=1`]],
     [['lab', 'run', ESCAPE]],
     [['lab', 'run', '--family', ESCAPE, 'x']],
   ])('whose control characters never reach the terminal: %j', async (args) => {
@@ -168,6 +174,8 @@ describe('every command', () => {
     [['why', '192.0.2.1:1-192.0.2.2:2'], 'lastack.why/1'],
     [['explain', 'close-wait'], 'lastack.state/1'],
     [['explain'], 'lastack.states/1'],
+    [['explain', 'tcp_tw_recycle'], 'lastack.advice/1'],
+    [['explain', '--list'], 'lastack.advice-list/1'],
     [['lab', 'list'], 'lastack.scenarios/1'],
   ])('%j prints JSON', async (args, schema) => {
     const outcome = await lastack([...args, '--json']);

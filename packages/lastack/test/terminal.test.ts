@@ -40,6 +40,8 @@ describe('on a terminal of 40 columns no line is wider but commands', () => {
     ['the doctor', ['--own-netns']],
     ['explain', ['explain']],
     ['explain STATE', ['explain', 'time-wait']],
+    ['explain ADVICE', ['explain', 'tcp_fin_timeout=75; ss -K; tcp_no_such; nf_conntrack_tcp_timeout_unacknowledged']],
+    ['explain --list', ['explain', '--list']],
     ['lab list', ['lab', 'list']],
   ])('%s', async (_what, args) => {
     const outcome = await onTerminal(args);

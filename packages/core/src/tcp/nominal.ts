@@ -1,4 +1,6 @@
 import { INITIAL_RTO_MS, modelTimeoutMs } from '../forecast/rto_model.ts';
+import type { Span } from '../forecast/span.ts';
+import { granuleMs } from '../forecast/timer_wheel.ts';
 import type { Settings } from '../snapshot.ts';
 
 /**
@@ -94,4 +96,32 @@ export function keepaliveMs(settings: Settings): number | undefined {
   const { tcp_keepalive_time: idle, tcp_keepalive_intvl: interval, tcp_keepalive_probes: probes } = settings;
   if (idle === undefined || interval === undefined || probes === undefined) return undefined;
   return 1000 * (idle + interval * probes);
+}
+
+/**
+ * A limit of time is only looked at when a retransmission timer expires. From the limit to the expiry after it, with
+ * intervals that double on a short path. `hz`: CONFIG_HZ, where it is known.
+ */
+export function atExpiryAfter(limitMs: number, settings: Settings, hz?: number): Span {
+  const intervalMs = Math.min(rtoMaxMs(settings), limitMs + 2 * SHORT_RTO_MS);
+  return { earliestMs: limitMs, latestMs: limitMs + intervalMs + granuleMs(intervalMs, hz) + 2 * SHORT_RTO_MS };
+}
+
+/** How late several timers may be together whose intervals double, `totalMs` long in all. */
+export function doublingLateMs(totalMs: number, hz?: number): number {
+  return 2 * granuleMs(totalMs / 2, hz);
+}
+
+/** How late FIN_WAIT2 without owner may end: above 60 s two timers, one after the other. */
+export function orphanFinWait2LateMs(totalMs: number, hz?: number): number {
+  return totalMs <= TIME_WAIT_SECONDS * 1000 ? granuleMs(totalMs, hz) : 2 * granuleMs(totalMs / 2, hz);
+}
+
+export function keepaliveLateMs(settings: Settings, hz?: number): number {
+  const {
+    tcp_keepalive_time: idle = 0,
+    tcp_keepalive_intvl: interval = 0,
+    tcp_keepalive_probes: probes = 0,
+  } = settings;
+  return granuleMs(1000 * idle, hz) + probes * granuleMs(1000 * interval, hz);
 }

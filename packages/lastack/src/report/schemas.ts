@@ -1,5 +1,6 @@
 import { MEANS, NAME_SYSTEMS, STATES_IN_ORDER } from '@lastack/core';
 import { z } from 'zod';
+import { AdviceDocument, AdviceListDocument } from './advice_schemas.ts';
 import { PortDocument, PressureDocument } from './port_schemas.ts';
 import {
   Age,
@@ -267,6 +268,8 @@ export const DOCUMENTS = {
   'lastack.why/1': { schema: Why, printedBy: 'lastack why TARGET --json' },
   'lastack.state/1': { schema: StateDocument, printedBy: 'lastack explain STATE --json' },
   'lastack.states/1': { schema: States, printedBy: 'lastack explain --json' },
+  'lastack.advice/1': { schema: AdviceDocument, printedBy: 'lastack explain ADVICE --json' },
+  'lastack.advice-list/1': { schema: AdviceListDocument, printedBy: 'lastack explain --list --json' },
   'lastack.blocks/1': { schema: BlocksDocument, printedBy: 'lastack block list --json' },
   'lastack.journal/1': { schema: JournalDocument, printedBy: 'lastack journal --json' },
   'lastack.outcome/1': { schema: OutcomeDocument, printedBy: 'lastack clear FILTER --json' },

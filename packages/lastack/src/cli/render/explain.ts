@@ -17,8 +17,8 @@ import {
   TcpState,
   transitionsFrom,
   transitionsTo,
-  wrapText,
 } from '@lastack/core';
+import { INDENT, pairs, prose, section } from './page_parts.ts';
 import type { Style } from './style.ts';
 
 export interface ExplainOptions {
@@ -28,30 +28,6 @@ export interface ExplainOptions {
   width: number;
   style: Style;
   ascii?: boolean;
-}
-
-/** Prose wider than this is hard to read. */
-const TEXT_WIDTH = 80;
-const INDENT = '  ';
-
-function section(title: string, body: readonly string[], style: Style): string[] {
-  return body.length > 0 ? ['', style.bold(title), ...body] : [];
-}
-
-function prose(text: string, width: number, indent = INDENT, first = indent): string[] {
-  return wrapText(text, Math.min(width, TEXT_WIDTH), indent, first);
-}
-
-/** `label   text` in two columns, or below each other where the terminal is too narrow for that. */
-function pairs(rows: readonly (readonly [string, string])[], width: number): string[] {
-  const widest = Math.max(0, ...rows.map(([label]) => label.length));
-  if (INDENT.length + widest + 2 > width / 2) {
-    return rows.flatMap(([label, text]) => [...prose(label, width), ...prose(text, width, '    ')]);
-  }
-  return rows.flatMap(([label, text]) => {
-    const first = `${INDENT}${label.padEnd(widest)}  `;
-    return prose(text, width, ' '.repeat(first.length), first);
-  });
 }
 
 function diagram(state: StateName, { width, style, ascii }: ExplainOptions): string[] {

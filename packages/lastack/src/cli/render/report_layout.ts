@@ -44,7 +44,7 @@ const ASCII: Readonly<Record<string, string>> = {
 const GLUE = '\u0000';
 
 /** As wrapText of the core, but a duration stays whole, and a word that is wider than the page does not. */
-function wrapText(text: string, width: number, indent = '', first = indent): string[] {
+export function wrapText(text: string, width: number, indent = '', first = indent): string[] {
   const glued = text
     .replace(/(\d) (?=(?:ms|s|min|h|d)\b)/g, `$1${GLUE}`)
     .replace(/(\0(?:min|h|d)) (?=\d+\0)/g, `$1${GLUE}`);
