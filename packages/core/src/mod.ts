@@ -1,3 +1,4 @@
+export * from './address.ts';
 export * from './conntrack.ts';
 export * from './duration.ts';
 export * from './filter/mod.ts';
@@ -8,6 +9,7 @@ export * from './plan/ladder.ts';
 export * from './plan/means.ts';
 export * from './plan/plan.ts';
 export * from './plan/target.ts';
+export * from './printable.ts';
 export * from './rules/mod.ts';
 export * from './snapshot.ts';
 export * from './tcp/kind.ts';

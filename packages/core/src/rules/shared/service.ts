@@ -1,6 +1,6 @@
+import { endpointText, plainAddress } from '../../address.ts';
 import type { NamespaceSnapshot, Row, Settings } from '../../snapshot.ts';
 import { type ListenerIndex, listenersOf } from './listeners.ts';
-import { endpoint, plainAddress } from './words.ts';
 
 /** What a connection is for, as its user would name it. `server`: this end offers the service. */
 export interface Service {
@@ -55,7 +55,7 @@ export function servicesOf(namespace: NamespaceSnapshot, listeners: ListenerInde
     }
     const port = table.remotePort(row);
     const address = plainAddress(table.remoteAddress(row));
-    const key = endpoint(address, port);
+    const key = endpointText(address, port);
     let service = clients.get(key);
     if (!service) {
       service = { role: 'client', key, label: key, port, address };
