@@ -5,7 +5,10 @@ const MESSAGE = 'lastack: 1200 sockets match, more than --max 1000 allows; narro
 
 function written(text: string, columns: number | undefined): string {
   let out = '';
-  const stream = { write: (data: unknown) => void (out += data), isTerminal: columns !== undefined, columns };
+  const write = (data: unknown) => {
+    out += data;
+  };
+  const stream = { write, isTerminal: columns !== undefined, columns };
   fittedToTerminal(stream).write(text);
   return out;
 }
