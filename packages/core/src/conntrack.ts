@@ -1,3 +1,5 @@
+import { plainAddress } from './address.ts';
+
 /** One direction of a tracked connection: who sends to whom. */
 export interface ConntrackTuple {
   source: ConntrackEnd;
@@ -38,7 +40,7 @@ export const CONNTRACK_ASSURED = 4;
 
 /** The name under which a socket finds its entry, from either end of the connection: this end first. */
 export function conntrackKey(local: ConntrackEnd, remote: ConntrackEnd): string {
-  return `${plain(local.address)} ${local.port} ${plain(remote.address)} ${remote.port}`;
+  return `${plainAddress(local.address)} ${local.port} ${plainAddress(remote.address)} ${remote.port}`;
 }
 
 /**
@@ -56,8 +58,4 @@ export function indexConntrack(entries: Iterable<ConntrackEntry>): Map<string, C
     put(conntrackKey(entry.reply.source, entry.reply.destination), entry);
   }
   return index;
-}
-
-function plain(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }

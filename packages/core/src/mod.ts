@@ -1,3 +1,4 @@
+export * from './address.ts';
 export * from './advice/mod.ts';
 export * from './conntrack.ts';
 export * from './duration.ts';
@@ -10,6 +11,7 @@ export * from './plan/means.ts';
 export * from './plan/plan.ts';
 export * from './plan/target.ts';
 export * from './port/mod.ts';
+export * from './printable.ts';
 export * from './rules/mod.ts';
 export * from './settings/mod.ts';
 export * from './snapshot.ts';

@@ -1,4 +1,4 @@
-import type { PathEvidence } from '@lastack/core';
+import { type PathEvidence, plainAddress } from '@lastack/core';
 import { KernelError } from './errors.ts';
 import { pathEvidence, type RouteAnswer } from './netns/path.ts';
 import type { NetlinkTransport } from './transport/transport.ts';
@@ -109,9 +109,4 @@ async function exchange(
       at += align4(length);
     }
   }
-}
-
-/** Neighbours of a v4-mapped address are known under the IPv4 address it holds. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

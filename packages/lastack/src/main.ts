@@ -2,6 +2,7 @@ import { readFileSync, writeSync } from 'node:fs';
 import { hostname, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { growPipe, type Libc, loadLibc } from '@lastack/kernel';
+import { fittedToTerminal } from './cli/narrow.ts';
 import { runCommandLine } from './cli/program.ts';
 import { ClosedPipe, type CompiledPart, type Effects, Exit, Interruption, type Stream } from './effects.ts';
 
@@ -93,7 +94,7 @@ const effects: Effects = {
   argv: process.argv.slice(2),
   env: process.env,
   stdout: stream(1, () => growPipe(libc(), 1)),
-  stderr: stream(2),
+  stderr: fittedToTerminal(stream(2)),
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

@@ -43,6 +43,9 @@ describe('on a terminal of 40 columns no line is wider but commands', () => {
     ['explain ADVICE', ['explain', 'tcp_fin_timeout=75; ss -K; tcp_no_such; nf_conntrack_tcp_timeout_unacknowledged']],
     ['explain --list', ['explain', '--list']],
     ['lab list', ['lab', 'list']],
+    ['help', ['--help']],
+    ['help of a command', ['clear', '--help']],
+    ['help of a command below another', ['block', 'add', '--help']],
   ])('%s', async (_what, args) => {
     const outcome = await onTerminal(args);
     expectNarrow(outcome);
@@ -60,6 +63,21 @@ describe('on a terminal of 40 columns no line is wider but commands', () => {
     const outcome = await onTerminal(args);
     expectNarrow(outcome);
     if (code !== undefined) expect(outcome.code).toBe(code);
+  });
+});
+
+describe('an error', () => {
+  it('is broken between words on a terminal and one line in a pipe', async () => {
+    const words = ['clear', 'state', 'close-wait', '--method', 'magic'];
+    const { code, err } = await lastack(words);
+    expect([code, err.trimEnd().split('\n').length]).toEqual([2, 1]);
+    // The helper discards standard error: joined to standard output here.
+    const program = path.join(import.meta.dirname, 'support/on_terminal.py');
+    const joined = ['sh', '-c', 'exec "$@" 2>&1', 'sh', process.execPath, COMMAND, ...words];
+    const { out } = await outcomeOf(start('python3', [program, String(COLUMNS), ...joined]), LIMIT_MS);
+    const lines = linesOf(out).filter(Boolean);
+    expect(lines.filter((line) => line.length > COLUMNS)).toEqual([]);
+    expect(lines.map((line) => line.trim()).join(' ')).toBe(err.trimEnd());
   });
 });
 

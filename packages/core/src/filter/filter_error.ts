@@ -1,3 +1,5 @@
+import { masked } from '../printable.ts';
+
 /** What is wrong with a filter, and where. */
 export class FilterError extends Error {
   override readonly name = 'FilterError';
@@ -39,13 +41,13 @@ const INDENT = '  ';
  */
 export function renderFilterError(error: FilterError, width = 72): string {
   const meant = error.suggestion === undefined ? '' : `; did you mean \`${error.suggestion}\`?`;
-  const lines = [printable(error.message) + printable(meant), ...caretLines(error, Math.max(width, MINIMUM_WIDTH))];
+  const lines = [masked(error.message) + masked(meant), ...caretLines(error, Math.max(width, MINIMUM_WIDTH))];
   if (error.expected.length > 0) lines.push(...wrap(`expected: ${error.expected.join(', ')}`, width));
   return lines.join('\n');
 }
 
 function caretLines(error: FilterError, width: number): string[] {
-  const characters = Array.from(printable(error.text));
+  const characters = Array.from(masked(error.text));
   const at = Array.from(error.text.slice(0, error.at)).length;
   const room = width - INDENT.length;
   // The caret stands in the middle of a filter that does not fit.
@@ -55,15 +57,10 @@ function caretLines(error: FilterError, width: number): string[] {
   return [INDENT + shown.join(''), INDENT + ' '.repeat(at - from) + '^'.repeat(marks)];
 }
 
-/** Control and formatting characters would let a filter out of another hand rewrite the terminal. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
-}
-
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of printable(text).split(' ')) {
+  for (const word of masked(text).split(' ')) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line);
       line = INDENT + word;

@@ -3,6 +3,7 @@ export type { Forecast } from './forecast.ts';
 export type { ForecastInput, ForecastOptions } from './input.ts';
 export { forecastNeedsInfo } from './needs_info.ts';
 export { type ProbeAnswers, zeroWindowPeerAlive } from './peer_alive.ts';
+export { dependsOnUnreadOption } from './reasons.ts';
 export { modelTimeoutMs } from './rto_model.ts';
 export { forecastSocket } from './socket.ts';
 export { granuleMs } from './timer_wheel.ts';

@@ -60,3 +60,19 @@ export const Because = {
 
 export const never = (because: string): Forecast => ({ kind: 'never', because });
 export const unknown = (because: string): Forecast => ({ kind: 'unknown', because });
+
+const UNREAD: ReadonlySet<string> = new Set([
+  Because.retransmitOwnedCaveat,
+  Because.heldBackOwnedCaveat,
+  Because.windowOwnedSilentCaveat,
+  Because.synSentCaveat,
+  Because.keepaliveFailingCaveat,
+]);
+
+/**
+ * Whether the time holds only if the program has left an option of the socket alone (TCP_USER_TIMEOUT, TCP_SYNCNT,
+ * keepalive times) that was not read. Of orphans it can never be read; they are not counted here.
+ */
+export function dependsOnUnreadOption({ because }: { because: string }): boolean {
+  return UNREAD.has(because);
+}

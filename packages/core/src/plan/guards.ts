@@ -1,3 +1,4 @@
+import { plainAddress } from '../address.ts';
 import { stateName, TcpState } from '../tcp/states.ts';
 import type { ClearTarget, EndpointAddress } from './target.ts';
 
@@ -39,9 +40,5 @@ function isLogin({ local, remote }: ClearTarget, { login }: GuardFacts): boolean
 }
 
 function isSame(one: EndpointAddress, other: EndpointAddress): boolean {
-  return one.port === other.port && plain(one.address) === plain(other.address);
-}
-
-function plain(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
+  return one.port === other.port && plainAddress(one.address) === plainAddress(other.address);
 }

@@ -1,4 +1,4 @@
-import { plainAddress } from '../rules/shared/words.ts';
+import { plainAddress } from '../address.ts';
 import { TcpState } from '../tcp/states.ts';
 import type { BindAddress, ReuseOptions } from './bind_request.ts';
 

@@ -1,4 +1,5 @@
-import { endpoint, listed, plainAddress, thousands } from '../rules/shared/words.ts';
+import { endpointText, plainAddress } from '../address.ts';
+import { listed, thousands } from '../rules/shared/words.ts';
 import { stateName, TcpState } from '../tcp/states.ts';
 import { type BindSet, OPTIONS_OF } from './bind_request.ts';
 import type { PortHolder } from './holders.ts';
@@ -22,7 +23,7 @@ export function portStateText(state: number): string {
 /** `LISTEN 0.0.0.0:80 of nginx (pid 12)`, `3 × TIME_WAIT 10.0.0.1:80`. */
 export function holderText({ rows, state, localAddress, namespace, holder, kind }: PortHolder): string {
   const [row] = rows;
-  const at = endpoint(plainAddress(localAddress), namespace.table.localPort(row));
+  const at = endpointText(plainAddress(localAddress), namespace.table.localPort(row));
   const count = rows.length === 1 ? '' : `${thousands(rows.length)} × `;
   const whose = kind === 'minisocket' || kind === 'request' ? '' : ` of ${holder.label}`;
   return `${count}${portStateText(state)} ${at}${whose}`;

@@ -1,3 +1,4 @@
+import { endpointText } from '../address.ts';
 import type { Evidence, Finding, Rule, RuleContext } from '../finding.ts';
 import type { NamespaceSnapshot, Row } from '../snapshot.ts';
 import { TcpState } from '../tcp/states.ts';
@@ -11,11 +12,11 @@ import { fixProgram, look, remedyList, restartHolder } from './shared/remedies.t
 import { place, queueEvidence, refsOf } from './shared/report.ts';
 import { leakSeverity } from './shared/severity.ts';
 import { HALF_CLOSED_MS } from './shared/thresholds.ts';
-import { counted, endpoint } from './shared/words.ts';
+import { counted } from './shared/words.ts';
 
 function queueStateEvidence({ table }: NamespaceSnapshot, listeners: readonly Row[]): Evidence[] {
   return listeners.map((row) => ({
-    fact: `accept queue of the listener at ${endpoint(table.localAddress(row), table.localPort(row))}`,
+    fact: `accept queue of the listener at ${endpointText(table.localAddress(row), table.localPort(row))}`,
     value: `${table.receiveQueue(row)} waiting, limit ${table.sendQueue(row)}`,
     source: 'sock_diag idiag_rqueue, idiag_wqueue of LISTEN',
   }));

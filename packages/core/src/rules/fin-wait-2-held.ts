@@ -1,3 +1,4 @@
+import { plainAddress } from '../address.ts';
 import type { Evidence, Finding, Rule, RuleContext } from '../finding.ts';
 import type { NamespaceSnapshot, Row } from '../snapshot.ts';
 import { TcpState } from '../tcp/states.ts';
@@ -10,7 +11,7 @@ import { askPeer, dropSocket, fixProgram, remedyList, restartHolder } from './sh
 import { place, queueEvidence, refsOf } from './shared/report.ts';
 import { leakSeverity } from './shared/severity.ts';
 import { HALF_CLOSED_MS } from './shared/thresholds.ts';
-import { counted, plainAddress, thousands } from './shared/words.ts';
+import { counted, thousands } from './shared/words.ts';
 
 function keepaliveEvidence({ table, options }: NamespaceSnapshot, rows: readonly Row[]): Evidence[] {
   if (options.size === 0) return [];

@@ -1,3 +1,4 @@
+import { plainAddress } from '../address.ts';
 import type { Evidence, Finding, Rule, RuleContext } from '../finding.ts';
 import type { NamespaceSnapshot, Row } from '../snapshot.ts';
 import { TcpState } from '../tcp/states.ts';
@@ -7,7 +8,7 @@ import { peerMustClose } from './shared/peers.ts';
 import { askPeer, fixProgram, remedyList, setSysctl, wait } from './shared/remedies.ts';
 import { place, refsOf } from './shared/report.ts';
 import { FIN_WAIT_2_ORPHANS } from './shared/thresholds.ts';
-import { counted, listed, plainAddress, thousands } from './shared/words.ts';
+import { counted, listed, thousands } from './shared/words.ts';
 
 /** A few peers that never close, or a habit of all of them? */
 function peersEvidence({ table }: NamespaceSnapshot, rows: readonly Row[]): Evidence {

@@ -1,3 +1,4 @@
+import { endpointText } from '../address.ts';
 import type { Evidence, Finding, Rule, RuleContext } from '../finding.ts';
 import type { NamespaceSnapshot, Row } from '../snapshot.ts';
 import { TcpState } from '../tcp/states.ts';
@@ -7,7 +8,7 @@ import { type Group, groupRows } from './shared/group.ts';
 import { isQueueFull } from './shared/listeners.ts';
 import { fixProgram, look, remedyList, restartHolder, setSysctl } from './shared/remedies.ts';
 import { refsOf } from './shared/report.ts';
-import { counted, endpoint, thousands } from './shared/words.ts';
+import { counted, thousands } from './shared/words.ts';
 
 /** Clients on this host, in any visible namespace, that repeat their SYN to this port. */
 function waitingClients(port: number, context: RuleContext): number {
@@ -33,7 +34,7 @@ function queueEvidence({ table }: NamespaceSnapshot, rows: readonly Row[], port:
   const source = 'sock_diag';
   return [
     ...rows.map((row) => ({
-      fact: `accept queue at ${endpoint(table.localAddress(row), port)}`,
+      fact: `accept queue at ${endpointText(table.localAddress(row), port)}`,
       value: `${thousands(table.receiveQueue(row))} waiting, limit ${thousands(table.sendQueue(row))}`,
       source: 'sock_diag idiag_rqueue, idiag_wqueue of LISTEN',
     })),

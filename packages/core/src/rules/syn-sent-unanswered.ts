@@ -1,3 +1,4 @@
+import { plainAddress } from '../address.ts';
 import type { Finding, Rule, RuleContext } from '../finding.ts';
 import type { NamespaceSnapshot, Row } from '../snapshot.ts';
 import { TimerCode } from '../tcp/kind.ts';
@@ -12,7 +13,7 @@ import { place, refsOf } from './shared/report.ts';
 import { leakSeverity } from './shared/severity.ts';
 import { SYN_REPEATS } from './shared/thresholds.ts';
 import { waitsForFullListener } from './shared/visible_listener.ts';
-import { counted, formatRange, plainAddress, rangeOf } from './shared/words.ts';
+import { counted, formatRange, rangeOf } from './shared/words.ts';
 
 /** The first timeout of a SYN is one second, and none is shorter. The clocks of TCP_INFO mean nothing in this state. */
 const SYN_TIMEOUT_MS = 1_000;

@@ -1,3 +1,4 @@
+import { endpointText, plainAddress } from '../address.ts';
 import type { Evidence, Finding, RemedyAdvice, Rule, RuleContext, Severity } from '../finding.ts';
 import { TIME_WAIT_MS } from '../forecast/timewait.ts';
 import type { NamespaceSnapshot, Row } from '../snapshot.ts';
@@ -10,7 +11,7 @@ import { refsOf } from './shared/report.ts';
 import { ephemeralRange } from './shared/service.ts';
 import { PORT_SHARE_CRITICAL, PORT_SHARE_NOTICE, PORT_SHARE_WARNING } from './shared/thresholds.ts';
 import { isReusable } from './shared/time_wait_reuse.ts';
-import { endpoint, plainAddress, thousands } from './shared/words.ts';
+import { thousands } from './shared/words.ts';
 
 const RECENT_MS = 10_000;
 
@@ -74,7 +75,7 @@ function findingOf(rows: readonly Row[], namespace: NamespaceSnapshot, context: 
   const [row] = rows;
   const sockets = refsOf(namespace, rows);
   const reusable = isReusable(namespace, row);
-  const to = endpoint(plainAddress(table.remoteAddress(row)), table.remotePort(row));
+  const to = endpointText(plainAddress(table.remoteAddress(row)), table.remotePort(row));
   const percent = `${Math.floor(share * 100)} %`;
   const effect = reusable
     ? 'connect may take these ports over (tcp_tw_reuse), so it still finds one, at a growing cost.'

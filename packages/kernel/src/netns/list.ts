@@ -1,9 +1,8 @@
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
-import type { Note } from '@lastack/core';
+import { type Note, printable } from '@lastack/core';
 import { readCgroup } from '../procfs/cgroup.ts';
 import { errorCode, isGone, reasonOf } from '../procfs/errors.ts';
 import { isKernelThread, listPids } from '../procfs/process.ts';
-import { printable } from '../procfs/text.ts';
 
 /** One network namespace and a way in. */
 export interface NamespaceRef {

@@ -1,5 +1,4 @@
-import type { PathEvidence } from '@lastack/core';
-import { printable } from '../procfs/text.ts';
+import { type PathEvidence, printable } from '@lastack/core';
 import type { Link, Neighbour, Route } from '../wire/rtnetlink.ts';
 
 /** The kernel's answer to a route request: a route, or the positive errno it refused with. */

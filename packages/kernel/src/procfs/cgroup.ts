@@ -1,4 +1,5 @@
-import { printable, readText } from './text.ts';
+import { printable } from '@lastack/core';
+import { readText } from './text.ts';
 
 /** What a control group path says about the process in it. */
 export interface CgroupIdentity {

@@ -5,7 +5,7 @@ import { parseInterfaces } from './interfaces.ts';
 import { parseStatFlags } from './process.ts';
 import { parseServices } from './services.ts';
 import { parseSockstat } from './sockstat.ts';
-import { parseNumber, printable } from './text.ts';
+import { parseNumber } from './text.ts';
 import { parseTimerHz } from './timer_hz.ts';
 
 describe('parseSockstat', () => {
@@ -100,12 +100,6 @@ describe('parseStatFlags', () => {
   it('is not misled by a name with parentheses', () => {
     expect(parseStatFlags('7 (a) R 1 (b)) S 1 1 1 0 -1 2129984 0 0 0')).toBe(2_129_984);
     expect(parseStatFlags('')).toBeUndefined();
-  });
-});
-
-describe('printable', () => {
-  it('shows what would act on a terminal', () => {
-    expect(printable('a\u001b[2J\n\u009bé\u202eb')).toBe('a\\x1b[2J\\x0a\\x9bé\\u202eb');
   });
 });
 

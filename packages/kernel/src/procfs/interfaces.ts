@@ -1,5 +1,5 @@
-import type { InterfaceCounters } from '@lastack/core';
-import { parseNumber, printable, readText } from './text.ts';
+import { type InterfaceCounters, printable } from '@lastack/core';
+import { parseNumber, readText } from './text.ts';
 
 // Columns of /proc/net/dev behind `NAME:`.
 const RECEIVE_ERRORS = 2;

@@ -10,6 +10,5 @@ export * from './process.ts';
 export * from './services.ts';
 export * from './sockstat.ts';
 export * from './syscalls.ts';
-export { printable } from './text.ts';
 export * from './timer_hz.ts';
 export * from './watched.ts';

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
-import { parseNumber, printable, readText } from './text.ts';
+import { printable } from '@lastack/core';
+import { parseNumber, readText } from './text.ts';
 
 const PF_KTHREAD = 0x0020_0000;
 

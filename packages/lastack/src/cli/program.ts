@@ -11,6 +11,7 @@ import { listCommand } from './commands/list.ts';
 import { portCommand } from './commands/port.ts';
 import { undoCommand } from './commands/undo.ts';
 import { whyCommand } from './commands/why.ts';
+import { helpWidth, NARROW_HELP } from './narrow.ts';
 import { printable } from './render/printable.ts';
 
 export const VERSION = '0.1.0';
@@ -28,7 +29,10 @@ export async function runCommandLine(effects: Effects): Promise<number> {
     .helpCommand('help [command]', 'how to use a command')
     .enablePositionalOptions()
     .exitOverride()
+    .configureHelp(NARROW_HELP)
     .configureOutput({
+      getOutHelpWidth: () => helpWidth(effects.stdout) ?? 80,
+      getErrHelpWidth: () => helpWidth(effects.stderr) ?? 80,
       writeOut: (text) => effects.stdout.write(text),
       writeErr: (text) => effects.stderr.write(text),
       // Said by explainFailure, in this program's own form.

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { printable } from '@lastack/kernel';
+import { printable } from '@lastack/core';
 import { UserError } from '../effects.ts';
 
 /** One end as the user wrote it: a canonical address (see `canonicalAddress`) and a port. */

@@ -1,7 +1,8 @@
 import type { Evidence, RuleContext } from '../../finding.ts';
+import { masked } from '../../printable.ts';
 import type { NamespaceSnapshot, Owner, ProcessActivity, Row } from '../../snapshot.ts';
 import type { Group } from './group.ts';
-import { clean, counted, listed, thousands } from './words.ts';
+import { counted, listed, thousands } from './words.ts';
 
 const PROCESSES_SHOWN = 3;
 
@@ -48,7 +49,7 @@ function ownersOf(row: Row, namespace: NamespaceSnapshot, context: RuleContext):
 export function threadSummary(activity: ProcessActivity): string {
   const counts = new Map<string, number>();
   for (const { syscall } of activity.threads) {
-    const doing = syscall === undefined ? 'unreadable' : syscall === 'running' ? 'running' : `in ${clean(syscall)}`;
+    const doing = syscall === undefined ? 'unreadable' : syscall === 'running' ? 'running' : `in ${masked(syscall)}`;
     counts.set(doing, (counts.get(doing) ?? 0) + 1);
   }
   return listed(
@@ -58,7 +59,7 @@ export function threadSummary(activity: ProcessActivity): string {
 }
 
 function processEvidence({ owner, fds }: Watch, activity: ProcessActivity): Evidence[] {
-  const name = `${clean(owner.command)} (pid ${owner.pid})`;
+  const name = `${masked(owner.command)} (pid ${owner.pid})`;
   const evidence: Evidence[] = [];
   if (activity.threads.length > 0) {
     evidence.push({
@@ -83,7 +84,7 @@ function processEvidence({ owner, fds }: Watch, activity: ProcessActivity): Evid
   } else {
     evidence.push({
       fact: `what ${name} is doing could not be read in full`,
-      value: clean(activity.unreadable),
+      value: masked(activity.unreadable),
       source: `/proc/${owner.pid}`,
     });
   }
@@ -151,7 +152,7 @@ const CANNOT_SEE: ReadonlySet<string> = new Set([
 /** Several processes hold the same sockets: closing in one ends nothing. */
 export function sharedEvidence({ holder }: Group): Evidence[] {
   if (holder.sharedSockets === 0) return [];
-  const holders = holder.owners.map(({ command, pid }) => `${clean(command)} (pid ${pid})`);
+  const holders = holder.owners.map(({ command, pid }) => `${masked(command)} (pid ${pid})`);
   return [
     {
       fact: `${counted(holder.sharedSockets, 'socket')} held by more than one process; each must close it`,

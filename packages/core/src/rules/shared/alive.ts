@@ -1,7 +1,7 @@
+import { plainAddress } from '../../address.ts';
 import type { NamespaceSnapshot, Row, SocketTable } from '../../snapshot.ts';
 import { TimerCode } from '../../tcp/kind.ts';
 import { TcpState } from '../../tcp/states.ts';
-import { plainAddress } from './words.ts';
 
 /** TIME_WAIT lasts 60 s and restarts on segments from the peer: what is missing from 60 s is the time since then. */
 const TIME_WAIT_MS = 60_000;

@@ -1,3 +1,4 @@
+import { plainAddress } from '../../address.ts';
 import type { Evidence, Finding, RemedyAdvice, Rule, RuleContext, SocketRef } from '../../finding.ts';
 import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
 import { TimerCode } from '../../tcp/kind.ts';
@@ -16,7 +17,7 @@ import { leakSeverity, orphanSeverity } from './severity.ts';
 import { isBlackhole, mayBeBlackhole, unansweredMs } from './stalls.ts';
 import { LONE_ORPHAN_RETRANSMITS, ORPHANS_TOGETHER } from './thresholds.ts';
 import { forgetfulTracker } from './tracking.ts';
-import { counted, formatDurationRange, formatRange, plainAddress, rangeOf, thousands } from './words.ts';
+import { counted, formatDurationRange, formatRange, rangeOf, thousands } from './words.ts';
 
 interface BlackholeTexts {
   id: string;

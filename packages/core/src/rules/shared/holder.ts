@@ -1,5 +1,6 @@
+import { masked } from '../../printable.ts';
 import type { NamespaceSnapshot, Owner, Row, Snapshot } from '../../snapshot.ts';
-import { clean, listed } from './words.ts';
+import { listed } from './words.ts';
 
 /** Who has a group of sockets open: the processes, or why there are none. */
 export interface Holder {
@@ -54,11 +55,11 @@ export class HolderGathering {
 
 function ownersLabel(owners: readonly Owner[]): string {
   const [first] = owners;
-  const command = listed([...new Set(owners.map((owner) => clean(owner.command)))], 2);
+  const command = listed([...new Set(owners.map((owner) => masked(owner.command)))], 2);
   const pids = `${owners.length === 1 ? 'pid' : 'pids'} ${listed(owners.map(({ pid }) => String(pid)))}`;
   const group = first.unit ?? first.container;
-  if (group === undefined || clean(group) === `${command}.service`) return `${command} (${pids})`;
-  return `${clean(group)} (${command}, ${pids})`;
+  if (group === undefined || masked(group) === `${command}.service`) return `${command} (${pids})`;
+  return `${masked(group)} (${command}, ${pids})`;
 }
 
 /** Processes of one unit or container that run the same command are one holder; otherwise the exact set of pids. */

@@ -1,6 +1,6 @@
+import { plainAddress } from '../../address.ts';
 import type { NamespaceSnapshot, Row, SocketTable } from '../../snapshot.ts';
 import { TcpState } from '../../tcp/states.ts';
-import { plainAddress } from './words.ts';
 
 /** LISTEN rows by local port. */
 export type ListenerIndex = ReadonlyMap<number, readonly Row[]>;

@@ -1,3 +1,4 @@
+import { plainAddress } from '../../address.ts';
 import { formatDuration } from '../../duration.ts';
 import type { Blame, Evidence, RuleContext, SocketRef } from '../../finding.ts';
 import type { NamespaceSnapshot, PathEvidence, Row, SocketTable } from '../../snapshot.ts';
@@ -5,7 +6,7 @@ import { type OtherSockets, othersTo } from './alive.ts';
 import { whereIs } from './peers.ts';
 import { REACHABLE_MEMORY_MS } from './thresholds.ts';
 import { stalledTogether } from './together.ts';
-import { plainAddress, thousands } from './words.ts';
+import { thousands } from './words.ts';
 
 /** Who keeps segments from being answered, as far as the evidence goes. Equal ids read alike. */
 export interface PathVerdict {

@@ -1,7 +1,8 @@
 import type { Evidence, RuleContext } from '../../finding.ts';
+import { masked } from '../../printable.ts';
 import { LazyRefs, type RowRefs, type SocketRef, type SocketRefs } from '../../socket_refs.ts';
 import { stateName, TcpState } from '../../tcp/states.ts';
-import { clean, listed, thousands } from './words.ts';
+import { listed, thousands } from './words.ts';
 
 /** The other ends in the order of `refs`; undefined when none is visible. */
 export function peersOf(
@@ -29,8 +30,8 @@ export function comesFirst(one: SocketRef, other: SocketRef, context: RuleContex
 /** `node (pid 7) in netns blue`, or the namespace alone where the owner is not known. */
 export function whereIs({ namespace, row }: SocketRef, context: RuleContext): string {
   const owner = context.snapshot.owners.get(namespace.table.inode(row))?.[0];
-  const place = `network namespace ${clean(namespace.label)}`;
-  return owner ? `${clean(owner.command)} (pid ${owner.pid}) in ${place}` : place;
+  const place = `network namespace ${masked(namespace.label)}`;
+  return owner ? `${masked(owner.command)} (pid ${owner.pid}) in ${place}` : place;
 }
 
 /** What the visible other ends are doing: state, how many, who holds them. */

@@ -1,8 +1,9 @@
 import type { RemedyAdvice } from '../../finding.ts';
+import { masked } from '../../printable.ts';
 import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
 import { stateName } from '../../tcp/states.ts';
 import type { Holder } from './holder.ts';
-import { clean, listed } from './words.ts';
+import { listed } from './words.ts';
 
 /** Every command that findings recommend is made here, so that it can be changed in one place. */
 
@@ -10,7 +11,7 @@ const PLAIN_WORD = /^[\w@.:,=/+-]+$/;
 
 /** For pasting into a shell. Unit names come from the host and may hold anything. */
 function quoted(argument: string): string {
-  return PLAIN_WORD.test(argument) ? argument : `'${clean(argument).replaceAll("'", "'\\''")}'`;
+  return PLAIN_WORD.test(argument) ? argument : `'${masked(argument).replaceAll("'", "'\\''")}'`;
 }
 
 export function commandLine(args: readonly string[]): string {
@@ -60,9 +61,9 @@ export function restartHolder(holder: Holder): RemedyAdvice | undefined {
   const cost = 'every connection and all unsaved state of the program';
   if (holder.unit?.endsWith('.service')) {
     const command = commandLine(['systemctl', 'restart', holder.unit]);
-    return { id: 'restart', what: `restart ${clean(holder.unit)}`, command, cost };
+    return { id: 'restart', what: `restart ${masked(holder.unit)}`, command, cost };
   }
-  const processes = listed([...new Set(holder.owners.map(({ command, pid }) => `${clean(command)} (pid ${pid})`))], 3);
+  const processes = listed([...new Set(holder.owners.map(({ command, pid }) => `${masked(command)} (pid ${pid})`))], 3);
   return { id: 'restart', what: `restart ${processes}`, cost };
 }
 

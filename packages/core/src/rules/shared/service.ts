@@ -1,6 +1,6 @@
+import { endpointText, plainAddress } from '../../address.ts';
 import type { NamespaceSnapshot, Row, Settings, SocketTable } from '../../snapshot.ts';
 import { type ListenerIndex, listenersOf } from './listeners.ts';
-import { endpoint, plainAddress } from './words.ts';
 
 /** What a connection is for, as its user would name it. `server`: this end offers the service. */
 export interface Service {
@@ -69,7 +69,7 @@ function remoteKey(table: SocketTable, row: Row): number | string {
   const bytes = table.remoteAddressBytes(row);
   const at = bytes.length - 4;
   const isIpv4 = at === 0 || plainAddress(table.remoteAddress(row)) !== table.remoteAddress(row);
-  if (!isIpv4) return endpoint(table.remoteAddress(row), port);
+  if (!isIpv4) return endpointText(table.remoteAddress(row), port);
   return (((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0) * 65_536 + port;
 }
 
@@ -90,7 +90,7 @@ class RemoteService implements Service {
     return plainAddress(this.#table.remoteAddress(this.#row));
   }
   get key(): string {
-    return endpoint(this.address, this.port);
+    return endpointText(this.address, this.port);
   }
   get label(): string {
     return this.key;

@@ -1,5 +1,5 @@
+import { plainAddress } from '../../address.ts';
 import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
-import { plainAddress } from './words.ts';
 
 /** Whether connect() may take over a TIME_WAIT towards this address: off, only on loopback (the default), or always. */
 export function isReusable({ settings, table }: Pick<NamespaceSnapshot, 'settings' | 'table'>, row: Row): boolean {

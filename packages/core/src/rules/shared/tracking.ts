@@ -1,9 +1,11 @@
+import { plainAddress } from '../../address.ts';
 import { type ConntrackEntry, conntrackKey } from '../../conntrack.ts';
 import type { RuleContext, SocketRef } from '../../finding.ts';
+import { masked } from '../../printable.ts';
 import type { NamespaceSnapshot, Row, Settings } from '../../snapshot.ts';
 import { TcpState } from '../../tcp/states.ts';
 import { isBlackhole, unansweredMs } from './stalls.ts';
-import { clean, plainAddress, thousands } from './words.ts';
+import { thousands } from './words.ts';
 
 /** A visible namespace whose connection tracking the packets of a socket pass, as far as its entries show. */
 export interface Tracker {
@@ -160,7 +162,7 @@ export function isAnythingTracked({ snapshot }: RuleContext): boolean {
 
 /** `network namespace lab-router`, or `this host itself` where the socket lives in the same namespace. */
 export function trackerName(tracker: NamespaceSnapshot, own: NamespaceSnapshot): string {
-  return tracker === own ? 'this host itself' : `network namespace ${clean(tracker.label)}`;
+  return tracker === own ? 'this host itself' : `network namespace ${masked(tracker.label)}`;
 }
 
 export function othersText({ others, namespace }: Tracker, own: NamespaceSnapshot): string {

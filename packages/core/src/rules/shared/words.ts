@@ -1,3 +1,4 @@
+import { endpointText, plainAddress } from '../../address.ts';
 import { formatDuration } from '../../duration.ts';
 import type { Row, SocketTable } from '../../snapshot.ts';
 
@@ -11,25 +12,10 @@ export function counted(value: number, one: string, many = `${one}s`): string {
   return `${thousands(value)} ${value === 1 ? one : many}`;
 }
 
-/** Names come from other processes: control characters are replaced so that they never reach a terminal. */
-export function clean(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '?');
-}
-
-/** `::ffff:10.0.0.1` → `10.0.0.1`: the address as its user knows it. */
-export function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
-}
-
-/** `10.0.0.1:80`, `[fe80::1]:80`. */
-export function endpoint(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
 /** `10.0.0.1:80 → 10.0.0.2:4000`, this end first. */
 export function connection(table: SocketTable, row: Row): string {
-  const local = endpoint(plainAddress(table.localAddress(row)), table.localPort(row));
-  return `${local} → ${endpoint(plainAddress(table.remoteAddress(row)), table.remotePort(row))}`;
+  const local = endpointText(plainAddress(table.localAddress(row)), table.localPort(row));
+  return `${local} → ${endpointText(plainAddress(table.remoteAddress(row)), table.remotePort(row))}`;
 }
 
 export interface Range {

@@ -1,3 +1,4 @@
+import { plainAddress } from '../../address.ts';
 import type { Evidence, Finding, RemedyAdvice, Rule, RuleContext } from '../../finding.ts';
 import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
 import { stateName } from '../../tcp/states.ts';
@@ -10,7 +11,7 @@ import { askPeer, dropSocket, remedyList, wait } from './remedies.ts';
 import { place, queueEvidence, refsOf } from './report.ts';
 import { leakSeverity, orphanSeverity } from './severity.ts';
 import { isZeroWindow, mayBeZeroWindow, windowShutMs } from './stalls.ts';
-import { counted, formatDurationRange, formatRange, plainAddress, rangeOf } from './words.ts';
+import { counted, formatDurationRange, formatRange, rangeOf } from './words.ts';
 
 interface ZeroWindowTexts {
   id: string;

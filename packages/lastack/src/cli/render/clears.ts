@@ -1,7 +1,14 @@
-import type { Forecast } from '@lastack/core';
+import { dependsOnUnreadOption, type Forecast } from '@lastack/core';
 
-/** The CLEARS column: `58-61s`, `1m42s|3m25s` for two possible times, `never`, `<16m`, `depends`, `unknown`. */
+/**
+ * The CLEARS column: `58-61s`, `1m42s|3m25s` for two possible times, `never`, `<16m`, `depends`, `unknown`. A question mark
+ * behind a time: an option of the socket that was not read may change it.
+ */
 export function clearsText(forecast: Forecast): string {
+  return dependsOnUnreadOption(forecast) ? `${timeText(forecast)}?` : timeText(forecast);
+}
+
+function timeText(forecast: Forecast): string {
   const { kind, modes, earliestMs, latestMs } = forecast;
   if (kind === 'never' || kind === 'unknown') return kind;
   if (kind === 'when') return latestMs === undefined ? 'depends' : `<${compactDuration(latestMs)}`;

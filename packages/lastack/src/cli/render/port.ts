@@ -2,6 +2,7 @@ import {
   BIND_SETS,
   type BindSet,
   bindAddressText,
+  endpointText,
   type Forecast,
   holderText,
   type PortHolder,
@@ -12,7 +13,7 @@ import type { ExplainedAddress, PortAnswer } from '../../engine/port/port_answer
 import { unseenLines } from './report.ts';
 import { remedyLines } from './report_finding.ts';
 import { Page, type PageOptions } from './report_layout.ts';
-import { clearsWhen, counted, endpointText, forecastText, sentence, thousands } from './report_words.ts';
+import { clearsWhen, counted, forecastText, sentence, thousands } from './report_words.ts';
 
 /** What `lastack port N` prints. The first sentence answers: free or not, by whom, until when. */
 export function renderPort(answer: PortAnswer, options: PageOptions): string {

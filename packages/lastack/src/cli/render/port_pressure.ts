@@ -1,8 +1,8 @@
-import { type Destination, formatDuration, type Pressure } from '@lastack/core';
+import { type Destination, endpointText, formatDuration, type Pressure, plainAddress } from '@lastack/core';
 import type { NamespacePressure, PressureReport } from '../../engine/port/pressure.ts';
 import { unseenLines } from './report.ts';
 import { Page, type PageOptions } from './report_layout.ts';
-import { counted, endpointText, plainAddress, thousands } from './report_words.ts';
+import { counted, thousands } from './report_words.ts';
 
 const SHOWN = 10;
 

@@ -1,9 +1,11 @@
 import {
   type AgeBounds,
   type Blame,
+  endpointText,
   type Forecast,
   formatDuration,
   type Owner,
+  plainAddress,
   type Row,
   type Severity,
   type SocketTable,
@@ -20,23 +22,12 @@ export function counted(value: number, one: string, many = `${one}s`): string {
   return `${thousands(value)} ${value === 1 ? one : many}`;
 }
 
-/** `::ffff:10.0.0.1` → `10.0.0.1`: the address as its user knows it. */
-export function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
-}
-
-/** `10.0.0.1:80`, `[fe80::1]:80`. */
-export function endpointText(address: string, port: number): string {
-  const plain = plainAddress(address);
-  return plain.includes(':') ? `[${plain}]:${port}` : `${plain}:${port}`;
-}
-
 /** `10.0.0.1:80 → 10.0.0.2:4000`, this end first; a socket without another end shows only its own. */
 export function connectionText(table: SocketTable, row: Row): string {
-  const local = endpointText(table.localAddress(row), table.localPort(row));
+  const local = endpointText(plainAddress(table.localAddress(row)), table.localPort(row));
   const state = table.state(row);
   if (state === TcpState.LISTEN || state === TcpState.BOUND_INACTIVE || state === TcpState.CLOSE) return local;
-  return `${local} → ${endpointText(table.remoteAddress(row), table.remotePort(row))}`;
+  return `${local} → ${endpointText(plainAddress(table.remoteAddress(row)), table.remotePort(row))}`;
 }
 
 /** `node (pid 812, api.service)`. */

@@ -1,5 +1,5 @@
-import { ANY_DUAL, ANY_IPV4, type BindAddress, nearestWord } from '@lastack/core';
-import { localAddresses, printable, readServices } from '@lastack/kernel';
+import { ANY_DUAL, ANY_IPV4, type BindAddress, nearestWord, printable } from '@lastack/core';
+import { localAddresses, readServices } from '@lastack/kernel';
 import { UserError } from '../../effects.ts';
 import { canonicalAddress } from '../target.ts';
 

@@ -1,4 +1,4 @@
-import { conntrackKey, type EndpointAddress } from '@lastack/core';
+import { conntrackKey, type EndpointAddress, plainAddress } from '@lastack/core';
 import { conntrackAddressBytes } from '@lastack/kernel';
 
 /** `reject` answers the packets with a reset, `drop` swallows them. */
@@ -31,8 +31,7 @@ export function blockOf(local: EndpointAddress, remote: EndpointAddress, verdict
 }
 
 function plain({ address, port }: EndpointAddress): EndpointAddress {
-  const isMapped = address.startsWith('::ffff:') && address.includes('.');
-  return { address: isMapped ? address.slice(7) : address, port };
+  return { address: plainAddress(address), port };
 }
 
 /** A block from JSON that may hold anything: nft's output, the journal, a file. Undefined when it is none. */

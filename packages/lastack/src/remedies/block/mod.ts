@@ -1,7 +1,7 @@
 import { type ClearTarget, TcpState } from '@lastack/core';
 import { targetBatches } from '../../journal/target_data.ts';
 import type { ApplyContext, Attempt, Remedy } from '../remedy.ts';
-import { positionsByNamespace } from '../shared/by_namespace.ts';
+import { attemptsByNamespace } from '../shared/by_namespace.ts';
 import { failedAttempt } from '../shared/failures.ts';
 import { lookAgain } from '../shared/look_again.ts';
 import { addBlocks } from './add.ts';
@@ -42,21 +42,17 @@ async function applyBlock(
   targets: readonly ClearTarget[],
   options: BlockOptions,
 ): Promise<(Attempt | undefined)[]> {
-  const attempts: (Attempt | undefined)[] = Array(targets.length).fill(undefined);
   let done = 0;
-  for (const [inode, positions] of positionsByNamespace(targets)) {
+  return attemptsByNamespace(targets, async (inode, ofNamespace) => {
     const made: (Attempt | undefined)[] = [];
-    for (const batch of targetBatches(positions.map((position) => targets[position]))) {
+    for (const batch of targetBatches(ofNamespace)) {
       if (context.signal.aborted) break;
       made.push(...(await applyBatch(context, inode, batch, options)));
       done += batch.length;
       context.progress(done);
     }
-    positions.forEach((position, index) => {
-      attempts[position] = made[index];
-    });
-  }
-  return attempts;
+    return made;
+  });
 }
 
 async function applyBatch(

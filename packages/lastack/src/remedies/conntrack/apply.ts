@@ -9,7 +9,7 @@ import {
   readConntrackCount,
 } from '@lastack/kernel';
 import type { ApplyContext, Attempt } from '../remedy.ts';
-import { positionsByNamespace } from '../shared/by_namespace.ts';
+import { attemptsByNamespace } from '../shared/by_namespace.ts';
 import { failedAttempt } from '../shared/failures.ts';
 import { lookAgain } from '../shared/look_again.ts';
 import { recorded } from '../shared/recorded.ts';
@@ -22,21 +22,15 @@ export async function applyConntrack(
   context: ApplyContext,
   targets: readonly ClearTarget[],
 ): Promise<(Attempt | undefined)[]> {
-  const attempts: (Attempt | undefined)[] = Array(targets.length).fill(undefined);
   let done = 0;
-  for (const [inode, positions] of positionsByNamespace(targets)) {
-    const ofNamespace = positions.map((position) => targets[position]);
-    const made = await recorded(context, 'conntrack', ofNamespace, async (batch) => {
+  return attemptsByNamespace(targets, (inode, ofNamespace) =>
+    recorded(context, 'conntrack', ofNamespace, async (batch) => {
       const results = await applyBatch(context, inode, batch);
       done += batch.length;
       context.progress(done);
       return results;
-    });
-    positions.forEach((position, index) => {
-      attempts[position] = made[index];
-    });
-  }
-  return attempts;
+    }),
+  );
 }
 
 async function applyBatch(

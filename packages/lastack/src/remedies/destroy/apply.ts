@@ -1,7 +1,7 @@
 import type { ClearTarget } from '@lastack/core';
 import { DestroyCode, destroySockets, KernelError, type NetlinkTransport } from '@lastack/kernel';
 import type { ApplyContext, Attempt } from '../remedy.ts';
-import { positionsByNamespace } from '../shared/by_namespace.ts';
+import { attemptsByNamespace } from '../shared/by_namespace.ts';
 import { failedAttempt } from '../shared/failures.ts';
 import { lookAgain } from '../shared/look_again.ts';
 import { recorded } from '../shared/recorded.ts';
@@ -12,19 +12,14 @@ const EOPNOTSUPP = 95;
 
 export function applyDestroy(context: ApplyContext, targets: readonly ClearTarget[]): Promise<(Attempt | undefined)[]> {
   return recorded(context, 'destroy', targets, async (batch, done) => {
-    const attempts = new Array<Attempt | undefined>(batch.length).fill(undefined);
     let dealtWith = done;
-    for (const [namespaceInode, positions] of positionsByNamespace(batch)) {
-      if (context.signal.aborted) break;
-      const ofNamespace = positions.map((position) => batch[position]);
+    return attemptsByNamespace(batch, async (namespaceInode, ofNamespace) => {
+      if (context.signal.aborted) return [];
       const made = await destroyIn(context, namespaceInode, ofNamespace);
-      positions.forEach((position, index) => {
-        attempts[position] = made[index];
-      });
       dealtWith += made.length;
       context.progress(dealtWith);
-    }
-    return attempts;
+      return made;
+    });
   });
 }
 

@@ -1,6 +1,6 @@
 import type { ClearTarget } from '@lastack/core';
 import type { ApplyContext, Attempt } from '../remedy.ts';
-import { positionsByNamespace } from '../shared/by_namespace.ts';
+import { attemptsByNamespace } from '../shared/by_namespace.ts';
 import { failedAttempt } from '../shared/failures.ts';
 import { recorded } from '../shared/recorded.ts';
 import { type Bench, openBench } from './bench.ts';
@@ -10,17 +10,11 @@ import { refuseAttempts } from './refuse_attempts.ts';
 
 export function applyReset(context: ApplyContext, targets: readonly ClearTarget[]): Promise<(Attempt | undefined)[]> {
   return recorded(context, 'reset', targets, async (batch, done) => {
-    const attempts = new Array<Attempt | undefined>(batch.length).fill(undefined);
     let dealtWith = done;
-    for (const [namespaceInode, positions] of positionsByNamespace(batch)) {
-      if (context.signal.aborted) break;
-      const ofNamespace = positions.map((position) => batch[position]);
-      const made = await resetIn(context, namespaceInode, ofNamespace, () => context.progress(++dealtWith));
-      positions.forEach((position, index) => {
-        attempts[position] = made[index];
-      });
-    }
-    return attempts;
+    return attemptsByNamespace(batch, async (namespaceInode, ofNamespace) => {
+      if (context.signal.aborted) return [];
+      return resetIn(context, namespaceInode, ofNamespace, () => context.progress(++dealtWith));
+    });
   });
 }
 

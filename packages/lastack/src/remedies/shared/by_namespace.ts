@@ -1,4 +1,5 @@
 import type { ClearTarget } from '@lastack/core';
+import type { Attempt } from '../remedy.ts';
 
 /** Positions of the targets by the namespace they are in, in order. */
 export function positionsByNamespace(targets: readonly ClearTarget[]): Map<number, number[]> {
@@ -9,4 +10,22 @@ export function positionsByNamespace(targets: readonly ClearTarget[]): Map<numbe
     else positions.set(namespaceInode, [index]);
   });
   return positions;
+}
+
+/** Works on one namespace after the other; the attempts come back in the order of the targets. */
+export async function attemptsByNamespace(
+  targets: readonly ClearTarget[],
+  work: (namespaceInode: number, ofNamespace: readonly ClearTarget[]) => Promise<readonly (Attempt | undefined)[]>,
+): Promise<(Attempt | undefined)[]> {
+  const attempts: (Attempt | undefined)[] = Array(targets.length).fill(undefined);
+  for (const [inode, positions] of positionsByNamespace(targets)) {
+    const made = await work(
+      inode,
+      positions.map((position) => targets[position]),
+    );
+    positions.forEach((position, index) => {
+      attempts[position] = made[index];
+    });
+  }
+  return attempts;
 }

@@ -1,4 +1,4 @@
-import type { EndpointAddress } from '@lastack/core';
+import { type EndpointAddress, plainAddress } from '@lastack/core';
 import {
   DiagTable,
   dumpSockets,
@@ -81,9 +81,5 @@ async function inodesOf(effects: Effects, { local, remote }: Ends): Promise<Set<
 }
 
 function isSame(address: string, other: EndpointAddress): boolean {
-  return plain(address) === plain(other.address);
-}
-
-function plain(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
+  return plainAddress(address) === plainAddress(other.address);
 }
