@@ -8,6 +8,7 @@ export * from './plan/ladder.ts';
 export * from './plan/means.ts';
 export * from './plan/plan.ts';
 export * from './plan/target.ts';
+export * from './retune/mod.ts';
 export * from './rules/mod.ts';
 export * from './snapshot.ts';
 export * from './tcp/kind.ts';

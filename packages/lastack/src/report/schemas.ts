@@ -1,5 +1,6 @@
 import { MEANS, NAME_SYSTEMS, STATES_IN_ORDER } from '@lastack/core';
 import { z } from 'zod';
+import { RetuneDocument } from './retune_schema.ts';
 import {
   Age,
   Capability,
@@ -10,7 +11,10 @@ import {
   head,
   ms,
   Note,
+  OutcomeEndpoint,
+  OutcomeSocket,
   Socket,
+  SocketOptions,
   SocketWithPeer,
   socketFields,
   text,
@@ -44,19 +48,9 @@ const WhyEnd = z
     ageMs: Age.optional(),
     working: z.array(z.string()).describe('How the forecast was worked out, a step each.'),
     evidence: z.array(Evidence),
-    options: z
-      .strictObject({
-        userTimeoutMs: ms(),
-        keepalive: z.boolean(),
-        keepaliveIdleSeconds: z.number(),
-        keepaliveIntervalSeconds: z.number(),
-        keepaliveProbes: z.int(),
-        linger2Seconds: z.number().describe('-1: no FIN_WAIT2 at all.'),
-        synCount: z.int(),
-        rtoMaxMs: ms().optional(),
-      })
-      .optional()
-      .describe('Options of the socket that the kernel lists nowhere; read where its holder may be asked.'),
+    options: SocketOptions.optional().describe(
+      'Options of the socket that the kernel lists nowhere; read where its holder may be asked.',
+    ),
     path: z
       .strictObject({
         route: z.enum(['on-link', 'gateway', 'local', 'none', 'blackhole', 'unknown']),
@@ -174,20 +168,8 @@ const Scenarios = z.strictObject({
 });
 
 /** Every document by the value of its `schema` field, in the order of the commands that print them. */
-const OutcomeEndpoint = z.strictObject({ address: text(), port: count() });
-
 const OutcomeResult = z.strictObject({
-  socket: z.strictObject({
-    netns: text(),
-    family: z.enum(['inet', 'inet6']),
-    state: text(),
-    kind: text(),
-    local: OutcomeEndpoint,
-    remote: OutcomeEndpoint,
-    cookie: z.string().regex(/^[0-9a-f]+$/),
-    owners: z.array(z.strictObject({ pid: z.int().positive(), command: z.string(), fd: count() })),
-    rule: text().optional().describe('The rule that found it stuck, if one did.'),
-  }),
+  socket: OutcomeSocket,
   method: z.enum(MEANS).nullable().describe('The last means that was used, or is planned; null where none could be.'),
   outcome: z.enum([
     'planned',
@@ -269,6 +251,7 @@ export const DOCUMENTS = {
   'lastack.blocks/1': { schema: BlocksDocument, printedBy: 'lastack block list --json' },
   'lastack.journal/1': { schema: JournalDocument, printedBy: 'lastack journal --json' },
   'lastack.outcome/1': { schema: OutcomeDocument, printedBy: 'lastack clear FILTER --json' },
+  'lastack.retune/1': { schema: RetuneDocument, printedBy: 'lastack retune FILTER --json' },
   'lastack.scenarios/1': { schema: Scenarios, printedBy: 'lastack lab list --json' },
 } as const;
 
