@@ -1,4 +1,3 @@
-import { formatDuration } from '../duration.ts';
 import type { ForecastInput } from '../forecast/input.ts';
 import type { SocketOptions } from '../snapshot.ts';
 import { TimerCode } from '../tcp/kind.ts';
@@ -22,7 +21,7 @@ export function retuneLimits(input: ForecastInput, changed: readonly RetuneKey[]
   if (has('userTimeoutMs') && after.userTimeoutMs > 0) lines.push(...userTimeoutLimits(input, after));
   if (has('linger2Seconds')) lines.push(linger2Limit(after));
   if (has('synCount')) lines.push(...synCountLimits(input));
-  if (has('rtoMaxMs') && IN_FLIGHT.has(input.timer)) lines.push(armedTimer(input, 'RTO maximum holds'));
+  if (has('rtoMaxMs') && IN_FLIGHT.has(input.timer)) lines.push(armedTimer('RTO maximum holds'));
   return lines;
 }
 
@@ -35,13 +34,13 @@ function keepaliveLimits({ state, timer }: ForecastInput, { keepalive }: SocketO
 
 function userTimeoutLimits(input: ForecastInput, { keepalive }: SocketOptions): string[] {
   if (UNCONNECTED.has(input.state)) return [];
-  if (IN_FLIGHT.has(input.timer)) return [armedTimer(input, 'user timeout is looked at')];
+  if (IN_FLIGHT.has(input.timer)) return [armedTimer('user timeout is looked at')];
   const idle = 'the user timeout does nothing while the connection is idle; it counts once something is unacknowledged';
   return [keepalive ? `${idle}, and for keepalive it takes the place of the number of probes` : idle];
 }
 
-function armedTimer({ timerExpiresMs }: ForecastInput, what: string): string {
-  return `the timer that runs is not shortened: the ${what} when it fires, in ${formatDuration(timerExpiresMs)}`;
+function armedTimer(what: string): string {
+  return `the timer that runs is not shortened: the ${what} when it fires`;
 }
 
 function linger2Limit({ linger2Seconds: seconds }: SocketOptions): string {

@@ -61,18 +61,18 @@ function valuesText(sockets: ReadonlyMap<bigint, RetunedSocket>): string {
 /** Undefined as long as one can be put back; else the reasons. */
 function refusalOf(verdicts: readonly Verdict[]): string | undefined {
   if (verdicts.some(({ refusal }) => refusal === undefined)) return undefined;
-  return reasonsText(verdicts);
+  return verdicts.length === 1 ? verdicts[0].refusal : reasonsText(verdicts);
 }
 
 function leftText(verdicts: readonly Verdict[]): string | undefined {
   const left = verdicts.filter(({ refusal }) => refusal !== undefined);
-  return left.length === 0 ? undefined : `left as they are: ${reasonsText(left)}`;
+  return left.length === 0 ? undefined : `left as it is, ${reasonsText(left)}`;
 }
 
+/** `2 sockets: gone; 1 socket: …` */
 function reasonsText(verdicts: readonly Verdict[]): string {
   const counts = new Map<string, number>();
   for (const { refusal = '' } of verdicts) counts.set(refusal, (counts.get(refusal) ?? 0) + 1);
-  if (verdicts.length === 1) return [...counts.keys()][0];
   return [...counts].map(([reason, count]) => `${countText(count)}: ${reason}`).join('; ');
 }
 
@@ -115,7 +115,7 @@ async function eachSocket(
     const targets = presentTargets(effects, observation, known.sockets);
     const context = applyContext(effects, observation, NO_JOURNAL, new AbortController().signal, () => undefined);
     const gap = observation.notes.find(({ incomplete }) => incomplete);
-    const missing = gap === undefined ? 'it is gone' : `it cannot be found (${gap.what}: ${gap.because})`;
+    const missing = gap === undefined ? 'gone' : `not found (${gap.what}: ${gap.because})`;
     const verdicts: Verdict[] = [];
     for (const was of known.sockets.values()) {
       const target = targets.get(was.cookie);
@@ -145,14 +145,14 @@ async function judge(
     const present = { ...read, ...assumed.get(was.cookie) };
     const stands = judgeRetuned(was, present);
     if (stands === 'as-set') return work(libc, socket, present, was);
-    if (stands === 'back') return { refusal: 'it is back already' };
+    if (stands === 'back') return { refusal: 'back already' };
     const now = wishText(
       Object.fromEntries(Object.keys(was.after).map((key) => [key, present[key as keyof SocketOptions]])),
     );
-    return { refusal: `it has ${now} now, no longer what was set: someone else has changed it` };
+    return { refusal: `${now} now, no longer what was set` };
   });
   if ('value' in worked) return worked.value;
-  return { refusal: [worked.because ?? 'it is gone', worked.todo].filter(Boolean).join('; ') };
+  return { refusal: [worked.because ?? 'gone', worked.todo].filter(Boolean).join('; ') };
 }
 
 function presentTargets(

@@ -12,6 +12,7 @@ import type { Command } from 'commander';
 import { type Effects, UserError } from '../../effects.ts';
 import { applyContext } from '../../engine/apply_context.ts';
 import { diagnose } from '../../engine/diagnose.ts';
+import type { Scope } from '../../engine/namespaces.ts';
 import { closeNamespaces, type Observation, observe } from '../../engine/observation.ts';
 import { applyRetunes } from '../../engine/retune/apply.ts';
 import { retuneCandidates } from '../../engine/retune/candidates.ts';
@@ -54,9 +55,7 @@ export function retuneCommand(program: Command, effects: Effects, done: (code: n
 async function retune(effects: Effects, words: string[], flags: RetuneFlags, wish: RetuneWish): Promise<number> {
   const limit = readLimit(flags.max);
   const wanted = readWanted(effects, words, flags);
-  const { filter, target } = wanted;
-  const isWide = flags.allNetns || target || flags.pid || (filter && requirements(filter).namespaces.length > 0);
-  const observation = await observe(effects, isWide ? 'all' : 'own');
+  const observation = await observe(effects, scopeOf(wanted, flags));
   const interruption = effects.interruptible();
   try {
     const selected = await select(effects, observation, wanted);
@@ -108,6 +107,13 @@ function readWanted(effects: Effects, words: string[], { pid }: RetuneFlags): Wa
 /** `:4000`, `10.0.0.1:4000`: no filter consists of such a word alone. */
 function isEndpoint(words: readonly string[]): boolean {
   return words.length === 1 && /^\[?[0-9a-f.:]*\]?:\d+$/i.test(words[0]);
+}
+
+/** A process, a cookie or both ends of a connection mean the same everywhere; a port or an address does not. */
+function scopeOf({ filter, target }: Wanted, { allNetns, pid }: RetuneFlags): Scope {
+  if (allNetns || pid !== undefined) return 'all';
+  if (filter) return requirements(filter).namespaces.length > 0 ? 'all' : 'own';
+  return target?.kind === 'port' || target?.kind === 'endpoint' ? 'own' : 'all';
 }
 
 async function select(effects: Effects, observation: Observation, { filter, target }: Wanted): Promise<SelectedRows> {
