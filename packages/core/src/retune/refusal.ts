@@ -38,7 +38,7 @@ export function refuseRetune({
       if (owners.length > 0) return undefined;
       return {
         outcome: 'not-permitted',
-        because: 'the process that holds it could not be seen',
+        because: 'the process that holds it could not be seen (or the kernel itself holds it)',
         todo: 'run as root or with CAP_SYS_PTRACE',
       };
   }
