@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,19 +26,23 @@ describe.skipIf(missingNamespaces() !== undefined)('lastack retune', { timeout: 
   }, 120_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  /** The forecast of the only result, in milliseconds of the wall clock. */
-  function expected({ at, results }: RetuneJson): { fromMs: number; toMs: number } {
+  /**
+   * The forecast of the only result, in milliseconds of the wall clock. It counts from when the option is set, which is
+   * after the sockets were read and before the command has ended.
+   */
+  function expected({ at, results }: RetuneJson, endedMs: number): { fromMs: number; toMs: number } {
     const { earliestMs, latestMs } = results[0].forecast!.after;
-    const atMs = Date.parse(at);
-    return { fromMs: atMs + earliestMs! - SLACK_MS, toMs: atMs + latestMs! + SLACK_MS };
+    return { fromMs: Date.parse(at) + earliestMs! - SLACK_MS, toMs: endedMs + latestMs! + SLACK_MS };
   }
 
-  async function expectEnd(waiter: Waiter, document: RetuneJson, error = 'ETIMEDOUT'): Promise<void> {
-    const { fromMs, toMs } = expected(document);
-    const end = await Promise.race([waiter.ended, sleep(Math.max(0, toMs - Date.now()) + 10_000)]);
-    expect(end).toMatchObject({ error });
+  /** Call it at once when the command has ended. @returns when it had to be over */
+  async function expectEnd(waiter: Waiter, document: RetuneJson): Promise<number> {
+    const { fromMs, toMs } = expected(document, Date.now());
+    const end = await Promise.race([waiter.ended, sleep(toMs - Date.now() + 10_000)]);
+    expect(end).toMatchObject({ error: 'ETIMEDOUT' });
     expect(end!.atMs).toBeGreaterThan(fromMs);
     expect(end!.atMs).toBeLessThan(toMs);
+    return toMs;
   }
 
   describe.each([4, 6] as const)('IPv%i: a program that never asked for keepalive and loses its peer', (family) => {
@@ -47,6 +51,7 @@ describe.skipIf(missingNamespaces() !== undefined)('lastack retune', { timeout: 
         const [helped, alone] = [await scene.waiter(program[language]), await scene.waiter(program[language])];
         await scene.world.cut?.('both');
         const { code, document } = await scene.retune([`pid:${helped.pid}`, '--keepalive', '3/1/2', '--yes']);
+        const over = expectEnd(helped, document);
         expect([code, document.counts]).toEqual([0, { changed: 1 }]);
         expect(document.results[0]).toMatchObject({
           socket: { local: { port: helped.port }, owners: [{ pid: helped.pid, fd: helped.fd }] },
@@ -56,8 +61,7 @@ describe.skipIf(missingNamespaces() !== undefined)('lastack retune', { timeout: 
         expect(await scene.ss(helped)).toMatch(/timer:\(keepalive,/);
         if (language !== 'Node')
           expect(await helped.options()).toEqual({ ...DEFAULTS, keepalive: 1, idle: 3, interval: 1, probes: 2 });
-        await expectEnd(helped, document);
-        await sleep(expected(document).toMs - Date.now());
+        await sleep((await over) - Date.now());
         // As long again: nothing has told the other one.
         await sleep(6_000);
         const line = await scene.ss(alone);
@@ -74,9 +78,9 @@ describe.skipIf(missingNamespaces() !== undefined)('lastack retune', { timeout: 
       expect(await scene.ss(waiter)).toMatch(/timer:\(keepalive,1\d\dmin,0\)/);
       await sleep(5_000);
       const { document } = await scene.retune([`pid:${waiter.pid}`, '--keepalive', '6/1/2', '--yes']);
+      await expectEnd(waiter, document);
       // 6 s of quiet, of which 5 have passed, and two probes.
       expect(document.results[0].forecast?.after.earliestMs).toBeLessThan(3_100);
-      await expectEnd(waiter, document);
     });
   });
 
@@ -92,13 +96,14 @@ describe.skipIf(missingNamespaces() !== undefined)('lastack retune', { timeout: 
       const args = [`pid:${waiter.pid}`, '--keepalive', '1/1/1', '--user-timeout', '5s', '--yes'];
       const { code, document } = await scene.retune(args);
       expect([code, document.counts]).toEqual([0, { changed: 1 }]);
+      const over = expectEnd(waiter, document);
       const { forecast, limits } = document.results[0];
       expect(forecast?.before).toMatchObject({ kind: 'at' });
       expect(forecast!.before.earliestMs).toBeGreaterThan(800_000);
       expect(limits!.join()).toMatch(/keepalive stands back/);
       expect(limits!.join()).toMatch(/is not shortened: the user timeout/);
       expect((await waiter.options()).userTimeoutMs).toBe(5_000);
-      await expectEnd(waiter, document);
+      await over;
     });
   });
 
@@ -116,38 +121,38 @@ describe.skipIf(missingNamespaces() !== undefined)('lastack retune', { timeout: 
     });
   });
 
+  async function halfClosed(scene: Scene, waiter: Waiter): Promise<void> {
+    await waiter.ask('half');
+    await eventually(
+      () => scene.ss(waiter),
+      (line) => line.startsWith('FIN-WAIT-2'),
+    );
+  }
+
   it('makes FIN_WAIT2 last --linger2 once the program closes', async () => {
     await Scene.run(4, async (scene) => {
       const waiter = await scene.waiter(program.C);
-      await waiter.ask('half');
-      await eventually(
-        () => scene.ss(waiter),
-        (line) => line.startsWith('FIN-WAIT-2'),
-      );
+      await halfClosed(scene, waiter);
       const { code, document } = await scene.retune([`pid:${waiter.pid}`, '--linger2', '5', '--yes']);
       expect([code, (await waiter.options()).linger2]).toEqual([0, 5]);
       expect(document.results[0].forecast).toMatchObject({ before: { kind: 'never' }, after: { kind: 'never' } });
       expect(document.results[0].limits!.join()).toMatch(/only once the program closes: FIN_WAIT2 then lasts 5 s/);
       const closedMs = Date.now();
       await waiter.ask('close');
-      expect(await scene.ss(waiter)).toMatch(/^FIN-WAIT-2.*timer:\(timewait,[45]/);
+      expect(await scene.ss(waiter)).toMatch(/^FIN-WAIT-2.*timer:\(timewait,[1-5]/);
       await eventually(
         () => scene.ss(waiter),
         (line) => line === '',
       );
       expect(Date.now() - closedMs).toBeGreaterThan(4_900);
-      expect(Date.now() - closedMs).toBeLessThan(5_000 * 1.125 + SLACK_MS);
+      expect(Date.now() - closedMs).toBeLessThan(5_000 * 1.125 + 3 * SLACK_MS);
     });
   });
 
   it('drops the connection instead of FIN_WAIT2 with --linger2 -1: the peer gets a reset', async () => {
     await Scene.run(4, async (scene) => {
       const waiter = await scene.waiter(program.C);
-      await waiter.ask('half');
-      await eventually(
-        () => scene.ss(waiter),
-        (line) => line.startsWith('FIN-WAIT-2'),
-      );
+      await halfClosed(scene, waiter);
       const { code } = await scene.retune([`pid:${waiter.pid}`, '--linger2', '-1', '--yes']);
       expect([code, (await waiter.options()).linger2]).toEqual([0, -1]);
       await waiter.ask('close');
@@ -241,6 +246,25 @@ describe.skipIf(missingNamespaces() !== undefined)('lastack retune', { timeout: 
       expect(await one.options()).toMatchObject({ keepalive: 1, idle: 50 });
       const again = await scene.lastack(['undo', String(first.document.entries[0])]);
       expect([again.code, again.out]).toEqual([3, expect.stringMatching(/undone before/)]);
+    });
+  });
+
+  it('is taken back also when the run was killed before it could say that it had ended', async () => {
+    await Scene.run(4, async (scene) => {
+      const [one, other] = [await scene.waiter(program.C), await scene.waiter(program.C)];
+      const filter = ['dport', '=', ':8080', '--yes'];
+      await scene.retune([...filter, '--keepalive', '50/5/5']);
+      // As it stands after SIGKILL between the first socket and the second: begun, and not ended.
+      const journal = path.join(scene.folder, 'lastack/journal.jsonl');
+      const [begin] = readFileSync(journal, 'utf8').split('\n');
+      await scene.retune([`pid:${other.pid}`, '--no-keepalive', '--yes']);
+      writeFileSync(journal, `${begin}\n`);
+      expect(await other.options()).toMatchObject({ keepalive: 0, idle: 50 });
+      const { code, out, err } = await scene.lastack(['undo', '--yes']);
+      expect([code, err]).toEqual([0, expect.stringMatching(/entry 1 was interrupted and may have been done/)]);
+      expect(out).toMatch(/^entry 1 {2}undone: put the options of 2 sockets back/);
+      expect(await one.options()).toEqual(DEFAULTS);
+      expect(await other.options()).toMatchObject({ keepalive: 0, idle: 50 });
     });
   });
 

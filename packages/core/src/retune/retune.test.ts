@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ForecastInput } from '../forecast/input.ts';
+import { inputOf, optionsOf } from '../forecast/testing_input.ts';
 import type { ClearTarget } from '../plan/target.ts';
-import type { SocketOptions } from '../snapshot.ts';
+import { target } from '../plan/testing_target.ts';
 import { TimerCode } from '../tcp/kind.ts';
 import { TcpState } from '../tcp/states.ts';
 import {
@@ -17,16 +18,7 @@ import {
   wishText,
 } from './mod.ts';
 
-const DEFAULTS: SocketOptions = {
-  userTimeoutMs: 0,
-  keepalive: false,
-  keepaliveIdleSeconds: 7200,
-  keepaliveIntervalSeconds: 75,
-  keepaliveProbes: 9,
-  linger2Seconds: 60,
-  synCount: 6,
-  rtoMaxMs: 120_000,
-};
+const DEFAULTS = optionsOf({ rtoMaxMs: 120_000 });
 
 const KEEPALIVE: RetuneWish = {
   keepalive: true,
@@ -35,45 +27,17 @@ const KEEPALIVE: RetuneWish = {
   keepaliveProbes: 3,
 };
 
-function input(overrides: Partial<ForecastInput> = {}, quietMs = 60_000): ForecastInput {
-  const info = { lastDataReceivedMs: quietMs, lastAckReceivedMs: quietMs, rtoMs: 204 } as ForecastInput['info'];
-  return {
-    state: TcpState.ESTABLISHED,
-    kind: 'full',
-    timer: TimerCode.NONE,
-    timerExpiresMs: 0,
-    timerRetries: 0,
-    receiveQueue: 0,
-    sendQueue: 0,
-    info,
-    settings: { tcp_retries2: 15, tcp_fin_timeout: 60 },
-    timerHz: 250,
-    ...overrides,
-  };
-}
+/** An open connection, where nothing else is said. */
+const held = (overrides: Partial<ClearTarget> = {}) => target({ state: TcpState.ESTABLISHED, ...overrides });
+const quietInfo = (ms = 60_000) => ({ lastDataReceivedMs: ms, lastAckReceivedMs: ms });
 
-function target(overrides: Partial<ClearTarget> = {}): ClearTarget {
-  return {
-    namespaceInode: 1,
-    namespaceLabel: 'host',
-    family: 4,
-    state: TcpState.ESTABLISHED,
-    kind: 'full',
-    local: { address: '10.0.0.1', port: 22 },
-    remote: { address: '10.0.0.9', port: 50_000 },
-    cookie: 7n,
-    interfaceIndex: 0,
-    inode: 5,
-    uid: 0,
-    receiveQueueBytes: 0,
-    sendQueueBytes: 0,
-    owners: [{ pid: 812, command: 'node', fd: 7 }],
-    ...overrides,
-  };
-}
-
-function step(wish: RetuneWish, from: Partial<ForecastInput> = {}, before = DEFAULTS, quietMs?: number): RetuneStep {
-  const planned = planRetune(target(), input(from, quietMs), before, wish);
+function step(
+  wish: RetuneWish,
+  from: Partial<Omit<ForecastInput, 'info'>> = {},
+  before = DEFAULTS,
+  quietMs?: number,
+): RetuneStep {
+  const planned = planRetune(held(), inputOf({ ...from, info: quietInfo(quietMs) }), before, wish);
   if (!('keys' in planned)) throw new Error(planned.because);
   return planned;
 }
@@ -136,8 +100,8 @@ describe('what is to be set', () => {
   it('is refused where this kernel does not have the option', () => {
     const { rtoMaxMs, ...older } = DEFAULTS;
     expect(rtoMaxMs).toBeDefined();
-    expect(planRetune(target(), input(), older, { rtoMaxMs: 5000 })).toMatchObject({ outcome: 'unsupported' });
-    expect(planRetune(target(), input(), older, KEEPALIVE)).toMatchObject({ keys: { length: 4 } });
+    expect(planRetune(held(), inputOf({}), older, { rtoMaxMs: 5000 })).toMatchObject({ outcome: 'unsupported' });
+    expect(planRetune(held(), inputOf({}), older, KEEPALIVE)).toMatchObject({ keys: { length: 4 } });
   });
 
   // As the kernel answered: 1001 and 1003 ms read as 1004 at 250 ticks a second.
@@ -196,12 +160,12 @@ describe('sockets that are not retuned', () => {
     ['half open', { kind: 'request', state: TcpState.SYN_RECV, owners: [] }, /--syn-count/],
     ['of a holder that cannot be seen', { owners: [] }, /CAP_SYS_PTRACE/],
   ])('%s', (_what, overrides, expected) => {
-    const refusal = refuseRetune(target(overrides));
+    const refusal = refuseRetune(held(overrides));
     if (expected) expect(`${refusal?.because}; ${refusal?.todo}`).toMatch(expected);
     else expect(refusal).toBeUndefined();
   });
 
-  const login = { local: target().local, remote: target().remote };
+  const login = { local: held().local, remote: held().remote };
   const facts = { sessionPids: new Set([500]), allowListeners: false, namedSingly: false };
   it.each<[string, Partial<ClearTarget>, Partial<Parameters<typeof guardRetune>[1]>, RegExp | undefined]>([
     ['an open connection', {}, {}, undefined],
@@ -212,7 +176,7 @@ describe('sockets that are not retuned', () => {
     ['a listener, asked for', { state: TcpState.LISTEN }, { allowListeners: true }, undefined],
     ['a listener, named', { state: TcpState.LISTEN }, { namedSingly: true }, undefined],
   ])('%s', (_what, overrides, more, expected) => {
-    const because = guardRetune(target(overrides), { ...facts, ...more });
+    const because = guardRetune(held(overrides), { ...facts, ...more });
     if (expected) expect(because).toMatch(expected);
     else expect(because).toBeUndefined();
   });

@@ -26,7 +26,9 @@ const Result = z.strictObject({
   forecast: z
     .strictObject({ before: Forecast, after: Forecast })
     .optional()
-    .describe('When the socket goes away by itself without the change, and with it.'),
+    .describe(
+      'When the socket goes away by itself without the change, and with it: the latter counted from when it is set.',
+    ),
   limits: z.array(text()).optional().describe('What the change does not do on this socket.'),
   because: text().optional(),
   todo: text().optional(),
