@@ -112,8 +112,8 @@ async function rounds(
   const { effects, signal } = context;
   let changed = 0;
   let candidates = first;
+  let tookMs = 0;
   while (!signal.aborted) {
-    const startedMs = effects.monotonicMs();
     if (candidates.length > 0) {
       const { steps, refusals } = sorted(await planRetunes(context, candidates));
       const results = await applyRetunes(context, steps);
@@ -121,9 +121,11 @@ async function rounds(
       report(effects, flags, wish, results, refusals);
     }
     if (!watch.isAlive) break;
-    await pauseUnless(effects, pauseAfter(everyMs, effects.monotonicMs() - startedMs), signal);
+    await pauseUnless(effects, pauseAfter(everyMs, tookMs), signal);
     if (signal.aborted) break;
+    const startedMs = effects.monotonicMs();
     candidates = withoutListeners(await watch.look(wish), flags);
+    tookMs = effects.monotonicMs() - startedMs;
   }
   return changed;
 }

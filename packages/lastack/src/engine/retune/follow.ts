@@ -28,7 +28,7 @@ import { closeNamespaces, type OpenNamespace, openNamespaces } from '../observat
 import type { RetuneCandidate } from './plan.ts';
 
 /** Of the time that passes, at most this share is spent on looking. */
-const LOOK_SHARE = 0.1;
+const LOOK_SHARE = 0.25;
 const ALL_STATES = 0x3ffe;
 /** A socket in these states is looked at again: it is not yet what it will be. */
 const UNDECIDED: ReadonlySet<number> = new Set([TcpState.CLOSE, TcpState.BOUND_INACTIVE]);
@@ -176,9 +176,9 @@ function refused(pid: number, because: string): UserError {
   return new UserError(`following process ${pid}: ${because}; ${todo}`, Exit.NOT_POSSIBLE);
 }
 
-/** How long to wait before the next look: longer where looking itself takes long. */
+/** How long to wait after a look that took so long, until the next one: longer where looking itself takes long. */
 export function pauseAfter(everyMs: number, tookMs: number): number {
-  return Math.max(everyMs - tookMs, tookMs / LOOK_SHARE, 0);
+  return Math.max(everyMs - tookMs, tookMs * (1 / LOOK_SHARE - 1));
 }
 
 /** Sleeps, or less when interrupted. */
