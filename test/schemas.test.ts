@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
 import type { MatchesJson, WhyJson } from '../packages/lastack/src/engine/why_json.ts';
 import type { ReportJson } from '../packages/lastack/src/report/report_json.ts';
+import type { RetuneJson } from '../packages/lastack/src/report/retune_json.ts';
 import { DOCUMENTS, type DocumentName, schemaFile, schemaText } from '../packages/lastack/src/report/schemas.ts';
 import type { SocketJson } from '../packages/lastack/src/report/socket_json.ts';
 import { COMMAND, ensureBuilt, lastack, ROOT } from './support/command.ts';
@@ -40,6 +41,7 @@ describe('published JSON Schemas', () => {
   });
   it('say the same as the types of the code (checked by the compiler)', () => {
     expectTypeOf<Of<'lastack.report/1'>>().toExtend<ReportJson>();
+    expectTypeOf<Of<'lastack.retune/1'>>().toExtend<RetuneJson>();
     expectTypeOf<Of<'lastack.why/1'>>().toExtend<WhyJson | MatchesJson>();
     expectTypeOf<Of<'lastack.sockets/1'>['sockets'][number]>().toExtend<SocketJson>();
   });
@@ -119,6 +121,17 @@ describe.runIf(mayUseLab())('what the built command prints in the lab', { timeou
     expect(lines.length).toBeGreaterThan(0);
     const element = DOCUMENTS['lastack.sockets/1'].schema.shape.sockets.element;
     for (const line of lines) element.parse(JSON.parse(line));
+  });
+
+  it.each([
+    ['established-blackhole', 'state established'],
+    ['fin-wait-2-held', 'state fin-wait-2'],
+    ['fin-wait-1-blackhole-orphan', 'state fin-wait-1'],
+    ['listen-queue-full', 'state all'],
+  ])('retune in %s', async (scenario, filter) => {
+    const args = ['retune', ...filter.split(' '), '--keepalive', '60/10/5', '--linger2', '5', '--dry-run', '--json'];
+    const { results } = check('lastack.retune/1', (await inLab(scenario, args)).out) as unknown as RetuneJson;
+    expect(results.length).toBeGreaterThan(0);
   });
 
   it('why, for several connections and for one of them', async () => {

@@ -12,6 +12,7 @@ export * from './plan/plan.ts';
 export * from './plan/target.ts';
 export * from './port/mod.ts';
 export * from './printable.ts';
+export * from './retune/mod.ts';
 export * from './rules/mod.ts';
 export * from './settings/mod.ts';
 export * from './snapshot.ts';

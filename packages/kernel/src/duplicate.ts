@@ -57,7 +57,8 @@ function readOption(libc: Libc, fd: number, level: number, option: number, size:
   return libc.getsockopt(fd, level, option, value, length) < 0 ? undefined : value;
 }
 
-function writeInt(libc: Libc, fd: number, level: number, option: number, value: number): number {
+/** @returns negative when the kernel refuses; `errno` tells why */
+export function writeInt(libc: Libc, fd: number, level: number, option: number, value: number): number {
   const bytes = new Uint8Array(new Int32Array([value]).buffer);
   return libc.setsockopt(fd, level, option, bytes, bytes.length);
 }

@@ -58,6 +58,11 @@ describe('on a terminal of 40 columns no line is wider but commands', () => {
     ['the doctor with a finding', 1, ['lab', 'run', 'forked-holder', '--family', '6']],
     ['ls', 0, ['lab', 'run', 'forked-holder', '--family', '6', ...self, 'ls']],
     ['ls of all namespaces', undefined, ['lab', 'run', 'forked-holder', ...self, 'ls', '--all-netns']],
+    [
+      'retune',
+      0,
+      ['lab', 'run', 'forked-holder', ...self, 'retune', 'state', 'connected', '--keepalive', '60/10/5', '--dry-run'],
+    ],
     ['why with several matches', 2, ['lab', 'run', 'both-ends-same-host', ...self, 'why', ':8080']],
   ])('%s', { timeout: LIMIT_MS }, async (_what, code, args) => {
     const outcome = await onTerminal(args);

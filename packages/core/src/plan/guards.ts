@@ -18,11 +18,8 @@ export interface GuardFacts {
 
 /** Why this socket is left alone; undefined: it may be cleared. One line, with the flag that would allow it. */
 export function guardOf(target: ClearTarget, facts: GuardFacts): string | undefined {
-  if (isLogin(target, facts)) return 'it carries the present login';
-  const sessionOwner = target.owners.find(({ pid }) => facts.sessionPids.has(pid));
-  if (sessionOwner) {
-    return `${sessionOwner.command} (pid ${sessionOwner.pid}), a parent of this command, holds it`;
-  }
+  const session = guardedSession(target, facts);
+  if (session) return session;
   if (target.state === TcpState.LISTEN && !facts.allowListeners) {
     return 'it is a listener; --listeners would close it, and the service with it';
   }
@@ -35,7 +32,17 @@ export function guardOf(target: ClearTarget, facts: GuardFacts): string | undefi
   return undefined;
 }
 
-function isLogin({ local, remote }: ClearTarget, { login }: GuardFacts): boolean {
+/** Whether the session that asks depends on the socket, and how. */
+export function guardedSession(
+  target: ClearTarget,
+  facts: Pick<GuardFacts, 'login' | 'sessionPids'>,
+): string | undefined {
+  if (isLogin(target, facts)) return 'it carries the present login';
+  const sessionOwner = target.owners.find(({ pid }) => facts.sessionPids.has(pid));
+  return sessionOwner && `${sessionOwner.command} (pid ${sessionOwner.pid}), a parent of this command, holds it`;
+}
+
+function isLogin({ local, remote }: ClearTarget, { login }: Pick<GuardFacts, 'login'>): boolean {
   return login !== undefined && isSame(local, login.local) && isSame(remote, login.remote);
 }
 

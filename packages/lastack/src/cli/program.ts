@@ -9,6 +9,7 @@ import { journalCommand } from './commands/journal.ts';
 import { labCommand } from './commands/lab.ts';
 import { listCommand } from './commands/list.ts';
 import { portCommand } from './commands/port.ts';
+import { retuneCommand } from './commands/retune.ts';
 import { undoCommand } from './commands/undo.ts';
 import { whyCommand } from './commands/why.ts';
 import { helpWidth, NARROW_HELP } from './narrow.ts';
@@ -45,6 +46,7 @@ export async function runCommandLine(effects: Effects): Promise<number> {
     clearCommand,
     portCommand,
     blockCommand,
+    retuneCommand,
     explainCommand,
     journalCommand,
     undoCommand,

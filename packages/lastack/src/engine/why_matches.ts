@@ -25,10 +25,21 @@ const SINGLE: ReadonlySet<number> = new Set([TcpState.LISTEN, TcpState.CLOSE, Tc
  * @throws UserError when a process or descriptor that was named cannot be looked at
  */
 export function findMatches(effects: Effects, { namespaces }: Observation, target: Target): Match[] {
-  const refs = matchingRefs(effects, namespaces, target);
+  const { preferred, others } = matchingRefs(effects, namespaces, target);
+  const refs = [...preferred, ...others];
   const connections = refs.filter(({ namespace, row }) => !SINGLE.has(namespace.table.state(row)));
   const chosen = connections.length > 0 ? connections : refs;
   return joinEnds(chosen, peersOf(namespaces, chosen)).sort((one, other) => interest(one) - interest(other));
+}
+
+/**
+ * Every socket that the target names, where findMatches takes each connection once: the ends that it names first, or
+ * the others where none of those is visible. Listeners and bound sockets are among them.
+ * @throws UserError when a process or descriptor that was named cannot be looked at
+ */
+export function findSockets(effects: Effects, { namespaces }: Observation, target: Target): ObservedRef[] {
+  const { preferred, others } = matchingRefs(effects, namespaces, target);
+  return preferred.length > 0 ? preferred : others;
 }
 
 /** What may be stuck comes first, what is on its way out last. */
@@ -66,7 +77,7 @@ function joinEnds(refs: readonly ObservedRef[], peerOf: RuleContext['peerOf']): 
   return matches;
 }
 
-function matchingRefs(effects: Effects, namespaces: readonly ObservedNamespace[], target: Target): ObservedRef[] {
+function matchingRefs(effects: Effects, namespaces: readonly ObservedNamespace[], target: Target) {
   const [first, second] = testsFor(effects, target);
   const preferred: ObservedRef[] = [];
   const others: ObservedRef[] = [];
@@ -76,7 +87,7 @@ function matchingRefs(effects: Effects, namespaces: readonly ObservedNamespace[]
       else if (second?.(namespace, row)) others.push({ namespace, row });
     }
   }
-  return [...preferred, ...others];
+  return { preferred, others };
 }
 
 type Test = (namespace: ObservedNamespace, row: number) => boolean;

@@ -96,8 +96,9 @@ async function undoOne(
   const { entry, text } = step;
   const draft = { action: UNDO_ACTION, summary: `undo of entry ${entry.id}: ${text}`, data: { entry: entry.id } };
   const id = journal.begin(draft);
+  let remark: string | undefined;
   try {
-    await handlers[entry.action].undo(entry, effects);
+    remark = (await handlers[entry.action].undo(entry, effects)) ?? undefined;
   } catch (error) {
     if (!(error instanceof KernelError) && !(error instanceof UserError)) throw error;
     const refusal = wordsOf(error);
@@ -106,7 +107,7 @@ async function undoOne(
   }
   journal.undone(entry.id, draft);
   journal.end(id, draft);
-  return { ...step, undone: true };
+  return { ...step, text: remark === undefined ? text : `${text}; ${remark}`, undone: true };
 }
 
 function wordsOf(error: Error): string {

@@ -15,8 +15,8 @@ export interface UndoHandler {
     effects: Effects,
     earlier?: readonly JournalEntry[],
   ): string | undefined | Promise<string | undefined>;
-  /** Reverses it. @throws KernelError, UserError */
-  undo(entry: JournalEntry, effects: Effects): void | Promise<void>;
+  /** Reverses it. @returns what had to be left as it is, if anything was. @throws KernelError, UserError */
+  undo(entry: JournalEntry, effects: Effects): void | Promise<void> | Promise<string | undefined>;
   /**
    * What the next run does when the process died in between: `undo` for a change that was meant for a moment,
    * `report` for one that was meant to last.

@@ -81,13 +81,13 @@ export function notTriedJson({ target, means }: PlannedStep): OutcomeResultJson 
   return { socket: outcomeSocket(target), method: means ?? null, outcome: 'not-tried', lostBytes: 0, because };
 }
 
-export function countOutcomes(results: Iterable<Pick<OutcomeResultJson, 'outcome'>>): Record<string, number> {
+export function countOutcomes(results: Iterable<{ outcome: string }>): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { outcome } of results) counts[outcome] = (counts[outcome] ?? 0) + 1;
   return counts;
 }
 
-function outcomeSocket(target: ClearTarget): OutcomeSocketJson {
+export function outcomeSocket(target: ClearTarget): OutcomeSocketJson {
   return {
     netns: target.namespaceLabel,
     family: target.family === 4 ? 'inet' : 'inet6',

@@ -160,3 +160,29 @@ export const head = {
   complete: z.boolean().describe('False when sockets may be missing; `notes` says why.'),
   notes: z.array(Note),
 };
+
+/** Without `meta`: the documents that hold them have them inline. */
+export const SocketOptions = z.strictObject({
+  userTimeoutMs: ms(),
+  keepalive: z.boolean(),
+  keepaliveIdleSeconds: z.number(),
+  keepaliveIntervalSeconds: z.number(),
+  keepaliveProbes: z.int(),
+  linger2Seconds: z.number().describe('-1: no FIN_WAIT2 at all.'),
+  synCount: z.int(),
+  rtoMaxMs: ms().optional(),
+});
+
+export const OutcomeEndpoint = z.strictObject({ address: text(), port: count() });
+
+export const OutcomeSocket = z.strictObject({
+  netns: text(),
+  family: z.enum(['inet', 'inet6']),
+  state: text(),
+  kind: text(),
+  local: OutcomeEndpoint,
+  remote: OutcomeEndpoint,
+  cookie: z.string().regex(/^[0-9a-f]+$/),
+  owners: z.array(z.strictObject({ pid: z.int().positive(), command: z.string(), fd: count() })),
+  rule: text().optional().describe('The rule that found it stuck, if one did.'),
+});

@@ -2,6 +2,7 @@ import { MEANS, NAME_SYSTEMS, STATES_IN_ORDER } from '@lastack/core';
 import { z } from 'zod';
 import { AdviceDocument, AdviceListDocument } from './advice_schemas.ts';
 import { PortDocument, PressureDocument } from './port_schemas.ts';
+import { RetuneDocument } from './retune_schema.ts';
 import {
   Age,
   Capability,
@@ -12,7 +13,10 @@ import {
   head,
   ms,
   Note,
+  OutcomeEndpoint,
+  OutcomeSocket,
   Socket,
+  SocketOptions,
   SocketWithPeer,
   socketFields,
   text,
@@ -46,19 +50,9 @@ const WhyEnd = z
     ageMs: Age.optional(),
     working: z.array(z.string()).describe('How the forecast was worked out, a step each.'),
     evidence: z.array(Evidence),
-    options: z
-      .strictObject({
-        userTimeoutMs: ms(),
-        keepalive: z.boolean(),
-        keepaliveIdleSeconds: z.number(),
-        keepaliveIntervalSeconds: z.number(),
-        keepaliveProbes: z.int(),
-        linger2Seconds: z.number().describe('-1: no FIN_WAIT2 at all.'),
-        synCount: z.int(),
-        rtoMaxMs: ms().optional(),
-      })
-      .optional()
-      .describe('Options of the socket that the kernel lists nowhere; read where its holder may be asked.'),
+    options: SocketOptions.optional().describe(
+      'Options of the socket that the kernel lists nowhere; read where its holder may be asked.',
+    ),
     path: z
       .strictObject({
         route: z.enum(['on-link', 'gateway', 'local', 'none', 'blackhole', 'unknown']),
@@ -176,20 +170,8 @@ const Scenarios = z.strictObject({
 });
 
 /** Every document by the value of its `schema` field, in the order of the commands that print them. */
-const OutcomeEndpoint = z.strictObject({ address: text(), port: count() });
-
 const OutcomeResult = z.strictObject({
-  socket: z.strictObject({
-    netns: text(),
-    family: z.enum(['inet', 'inet6']),
-    state: text(),
-    kind: text(),
-    local: OutcomeEndpoint,
-    remote: OutcomeEndpoint,
-    cookie: z.string().regex(/^[0-9a-f]+$/),
-    owners: z.array(z.strictObject({ pid: z.int().positive(), command: z.string(), fd: count() })),
-    rule: text().optional().describe('The rule that found it stuck, if one did.'),
-  }),
+  socket: OutcomeSocket,
   method: z.enum(MEANS).nullable().describe('The last means that was used, or is planned; null where none could be.'),
   outcome: z.enum([
     'planned',
@@ -275,6 +257,7 @@ export const DOCUMENTS = {
   'lastack.outcome/1': { schema: OutcomeDocument, printedBy: 'lastack clear FILTER --json' },
   'lastack.port/1': { schema: PortDocument, printedBy: 'lastack port N --json' },
   'lastack.pressure/1': { schema: PressureDocument, printedBy: 'lastack port --pressure --json' },
+  'lastack.retune/1': { schema: RetuneDocument, printedBy: 'lastack retune FILTER --json' },
   'lastack.scenarios/1': { schema: Scenarios, printedBy: 'lastack lab list --json' },
 } as const;
 

@@ -2,27 +2,22 @@ import { networkInterfaces } from 'node:os';
 import {
   type ClearTarget,
   type FilterAst,
-  FilterError,
   type Finding,
   guardOf,
   MEANS,
   type MeansId,
   type Note,
   type PlannedStep,
-  parseFilter,
   planSteps,
   RULES,
-  renderFilterError,
   requirements,
 } from '@lastack/core';
-import { readServices } from '@lastack/kernel';
 import type { Command } from 'commander';
 import { type Effects, Exit, UserError } from '../../effects.ts';
 import { applyContext } from '../../engine/apply_context.ts';
 import { clearSockets } from '../../engine/clear.ts';
 import { clearMinisockets, isMinisocketsOnly, matchMinisockets } from '../../engine/clear_minisockets.ts';
 import { diagnose } from '../../engine/diagnose.ts';
-import { checkCgroups } from '../../engine/filter_context.ts';
 import type { Scope } from '../../engine/namespaces.ts';
 import { closeNamespaces, type Observation, observe, openNamespaces } from '../../engine/observation.ts';
 import { type SelectedRows, selectRows, targetsFor } from '../../engine/select_rows.ts';
@@ -30,9 +25,6 @@ import { sessionFacts } from '../../engine/session.ts';
 import { sideEffects } from '../../engine/side_effects.ts';
 import { parseTarget, type Target } from '../../engine/target.ts';
 import { findMatches } from '../../engine/why_matches.ts';
-import type { Journal } from '../../journal/journal.ts';
-import { openJournal } from '../../journal/open.ts';
-import { recover } from '../../journal/recover.ts';
 import { findAbilities } from '../../remedies/abilities.ts';
 import { makeAbort } from '../../remedies/abort/mod.ts';
 import { REMEDIES } from '../../remedies/mod.ts';
@@ -43,6 +35,7 @@ import { ClearReport } from '../render/clear_report.ts';
 import { MinisocketReport } from '../render/minisocket_report.ts';
 import { printable } from '../render/printable.ts';
 import { clearPath } from './clear_path.ts';
+import { checkLimit, isAgreed, journalReady, looksLikeTarget, readFilter, readLimit, restricted } from './selection.ts';
 
 export interface ClearFlags {
   method?: string;
@@ -62,6 +55,7 @@ export interface ClearFlags {
 
 /** How long a FIN or a reset may take to show, before the next means is tried. */
 const PATIENCE_MS = 1000;
+const CLEAR = { ask: 'clear', done: 'cleared' };
 
 export function clearCommand(program: Command, effects: Effects, done: (code: number) => void): void {
   program
@@ -154,12 +148,6 @@ function readMethod(method: string | undefined, remedies: typeof REMEDIES): Mean
   return known;
 }
 
-function readLimit(text: string): number {
-  const limit = Number(text);
-  if (!Number.isInteger(limit) || limit < 1) throw new UserError(`--max ${printable(text)}: not a number of sockets`);
-  return limit;
-}
-
 /** One connection in the words of `why`, or a filter with what the flags add to it. @throws UserError */
 function readWanted(effects: Effects, words: string[], flags: ClearFlags): Wanted {
   const restrictions: string[] = [];
@@ -172,23 +160,7 @@ function readWanted(effects: Effects, words: string[], flags: ClearFlags): Wante
     );
   }
   if (looksLikeTarget(words) && restrictions.length === 0) return { target: parseTarget(words) };
-  const { states, expression } = splitStates(words);
-  const parts = [...(expression ? [`( ${expression} )`] : []), ...restrictions];
-  return { filter: readFilter(effects, [...states, parts.join(' and ')].join(' ')) };
-}
-
-/** `cookie:…`, `pid:… fd:…`, `A:p-B:p`: what no filter can begin with. */
-function looksLikeTarget(words: readonly string[]): boolean {
-  const text = words.join(' ');
-  return /^(cookie|sk|pid):/i.test(text) || /^\[?[0-9a-f.:]+\]?:\d+\s*(-|->|→)\s*\[?[0-9a-f.:]+\]?:\d+$/i.test(text);
-}
-
-/** State clauses come first in this language, so restrictions are joined to what follows them. */
-function splitStates(words: readonly string[]): { states: string[]; expression: string } {
-  const all = words.join(' ').trim().split(/\s+/).filter(Boolean);
-  let end = 0;
-  while (end + 1 < all.length && /^(state|exclude|excl)$/i.test(all[end])) end += 2;
-  return { states: all.slice(0, end), expression: all.slice(end).join(' ') };
+  return { filter: readFilter(effects, restricted(words, restrictions)) };
 }
 
 function bracketed(address: string): string {
@@ -204,18 +176,6 @@ function interfaceFilter(name: string): string {
     );
   }
   return `( ${addresses.map(({ address }) => `src ${bracketed(address)}`).join(' or ')} )`;
-}
-
-function readFilter(effects: Effects, text: string): FilterAst {
-  try {
-    const filter = parseFilter(text, { services: readServices() });
-    checkCgroups(effects, filter);
-    for (const note of filter.notes) effects.stderr.write(`lastack: ${note}\n`);
-    return filter;
-  } catch (error) {
-    if (!(error instanceof FilterError)) throw error;
-    throw new UserError(renderFilterError(error, effects.stderr.columns));
-  }
 }
 
 async function select(
@@ -256,13 +216,6 @@ function guard(
   return { targets: allowed, guarded };
 }
 
-function checkLimit(count: number, limit: number): void {
-  if (count <= limit) return;
-  throw new UserError(
-    `${count} sockets match, more than --max ${limit} allows; narrow the filter or give --max ${count}`,
-  );
-}
-
 /** Shows the plan, and asks when it concerns more than one socket; a script has to say `--yes`. */
 async function isConfirmed(
   effects: Effects,
@@ -273,22 +226,7 @@ async function isConfirmed(
   const doable = steps.filter(({ means }) => means !== undefined).length;
   if (flags.yes || doable === 0) return true;
   if (effects.isInteractive) report.showPlan(steps);
-  return (effects.isInteractive && steps.length === 1) || isAgreed(effects, doable);
-}
-
-async function isAgreed(effects: Effects, count: number): Promise<boolean> {
-  const sockets = `${count} ${count === 1 ? 'socket' : 'sockets'}`;
-  if (effects.isInteractive) return effects.ask(`clear ${sockets}? [y/N] `);
-  throw new UserError(
-    `${sockets} would be cleared; say --yes to do it without a terminal, or --dry-run to see the plan`,
-  );
-}
-
-/** The journal, after what earlier runs left half done was completed or reported. */
-async function journalReady(effects: Effects): Promise<Journal> {
-  const journal = openJournal(effects);
-  for (const { text } of await recover(effects, journal)) effects.stderr.write(`lastack: an earlier run: ${text}\n`);
-  return journal;
+  return (effects.isInteractive && steps.length === 1) || isAgreed(effects, doable, CLEAR);
 }
 
 /** TIME_WAIT by the hundred thousand: no owners to guard, nothing to lose, no object per socket. */
@@ -311,7 +249,7 @@ async function clearTimeWait(
     const refusal = await REMEDIES.destroy?.probe?.(effects);
     if (refusal) return report.refused(matches, refusal);
     if (flags.dryRun) return report.planned(matches);
-    if (!flags.yes && !(await isAgreed(effects, count))) return report.declined();
+    if (!flags.yes && !(await isAgreed(effects, count, CLEAR))) return report.declined();
     const journal = await journalReady(effects);
     const results = await clearMinisockets(matches, journal, interruption.signal, (done) =>
       report.progress(done, count),

@@ -18,7 +18,7 @@ const render = (text: string, width = 80, style = plain) =>
 
 /** Commands that have commands below them. */
 const GROUPS = new Set(['tune', 'block', 'lab']);
-const NOT_YET = new Set(['tune', 'retune', 'port']);
+const NOT_YET = new Set(['tune']);
 
 describe('explain ADVICE', () => {
   it.each(['tcp_fin_timeout=75', 'ss -K state fin-wait-1', 'no -o tcp_finwait2=20; tcp_no_such=1'])(

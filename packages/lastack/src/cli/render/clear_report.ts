@@ -15,9 +15,7 @@ import {
 import { noteLine } from './note_line.ts';
 import { renderOutcome, renderPlan } from './plan.ts';
 import { printable } from './printable.ts';
-
-/** Above this many sockets a terminal shows how far it has come. */
-const PROGRESS_FROM = 1000;
+import { showProgress } from './progress.ts';
 
 /** Everything `clear` says, as text or as JSON, and the exit code that goes with it. */
 export class ClearReport {
@@ -81,10 +79,7 @@ export class ClearReport {
   }
 
   progress(done: number): void {
-    const { stderr } = this.#effects;
-    if (this.#total < PROGRESS_FROM || !stderr.isTerminal) return;
-    stderr.write(`\r${done} of ${this.#total} sockets`);
-    if (done >= this.#total) stderr.write('\r\u001b[K');
+    showProgress(this.#effects, done, this.#total);
   }
 
   finished(steps: readonly PlannedStep[], results: readonly ClearResult[], interrupted: boolean): number {

@@ -5,7 +5,7 @@ import { failedAttempt } from './failures.ts';
 
 /** What a socket that could not be acted upon turns out to be; undefined: it is there, as it was. */
 export async function lookAgain(
-  { diag }: ApplyContext,
+  { diag }: Pick<ApplyContext, 'diag'>,
   namespaceInode: number,
   targets: readonly ClearTarget[],
 ): Promise<(Attempt | undefined)[]> {

@@ -40,17 +40,36 @@ export function applyOnDescriptors(
 }
 
 async function attemptOn(context: ApplyContext, target: ClearTarget, work: DescriptorWork): Promise<Attempt> {
+  const result = await workOnDescriptor(context, target, work);
+  return 'value' in result ? { outcome: 'applied' } : result;
+}
+
+/** Why there was no descriptor of the target to work on. */
+export interface NoDescriptor extends Attempt {
+  outcome: Exclude<Attempt['outcome'], 'applied'>;
+  /** The descriptor by which the target was held is another socket now: what it was, and whose. */
+  reused?: { pid: number; fd: number };
+}
+
+/** Does the work on the first descriptor that is still the target, and gives what it returned. */
+export async function workOnDescriptor<T>(
+  context: Pick<ApplyContext, 'effects' | 'diag'>,
+  target: ClearTarget,
+  work: (libc: Libc, duplicate: number) => T,
+): Promise<{ value: T } | NoDescriptor> {
   const libc = context.effects.libc();
-  let refused: Attempt | undefined;
+  let refused: NoDescriptor | undefined;
+  let reused: NoDescriptor['reused'];
   for (const { pid, fd } of target.owners) {
     try {
-      const isSame = withDuplicate(libc, pid, fd, (duplicate) => {
+      const result = withDuplicate(libc, pid, fd, (duplicate) => {
         // The duplicate keeps its socket: what is true of it here is true below.
-        if (readCookie(libc, duplicate) !== target.cookie) return false;
-        work(libc, duplicate);
-        return true;
+        const cookie = readCookie(libc, duplicate);
+        if (cookie === target.cookie) return { value: work(libc, duplicate) };
+        if (cookie !== undefined) reused = { pid, fd };
+        return undefined;
       });
-      if (isSame) return { outcome: 'applied' };
+      if (result) return result;
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
       // The process, or its descriptor, went away meanwhile, as they may.
@@ -61,12 +80,11 @@ async function attemptOn(context: ApplyContext, target: ClearTarget, work: Descr
   }
   if (refused) return refused;
   const [now] = await lookAgain(context, target.namespaceInode, [target]);
-  return (
-    now ?? { outcome: 'unsupported', because: 'no process holds it any more where it was seen', todo: 'run it again' }
-  );
+  if (now) return { ...(now as NoDescriptor), reused };
+  return { outcome: 'unsupported', because: 'no process holds it any more where it was seen', todo: 'run it again' };
 }
 
-function refusalOf(error: KernelError): Attempt {
+function refusalOf(error: KernelError): NoDescriptor {
   if (isRefusedPermission(error)) {
     return {
       outcome: 'not-permitted',
