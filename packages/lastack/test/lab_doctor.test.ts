@@ -17,18 +17,44 @@ const LIMIT_MS = 180_000;
 const SIDE_BY_SIDE = 6;
 const COUNTER_INTERVAL_MS = 100;
 /**
- * What they show lasts 2 s by the kernel's clock (a FIN_WAIT2 of 2 × 1 s, a tracking entry of a few seconds), and `ss` has
- * to look before and after the doctor within that time. They run when nothing else of this file does, and again where the
- * machine was too slow: then there was nothing left to see, whatever the doctor says.
+ * What they show lasts 2 to 5 s by the kernel's clock (FIN_WAIT2, what is left of a tracking entry of 6 s), and `ss`
+ * has to look before and after the doctor within that time. They run when nothing else of this file does.
  */
-const FLEETING: ReadonlySet<string> = new Set(['fin-wait-2-orphans-61', 'conntrack-expires-first']);
+const FLEETING: ReadonlySet<string> = new Set([
+  'fin-wait-2-orphans-5',
+  'fin-wait-2-orphans-61',
+  'conntrack-expires-first',
+]);
+
+/** There was nothing left to look at: the machine was too slow, or the kernel had tidied up. */
+class TooLate extends Error {}
+
+const ATTEMPTS = 4;
+
+/**
+ * A scenario that could not be made, or was over before both looks of `ss`, says nothing about the doctor: it is made
+ * again. Once it stands, the first look of the doctor counts.
+ */
+async function check(scenario: Scenario, family: 4 | 6): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const made = { stands: false };
+    try {
+      return await lookAt(scenario, family, made);
+    } catch (error) {
+      if (attempt === ATTEMPTS || (made.stands && !(error instanceof TooLate))) throw error;
+    }
+  }
+}
 
 /** Makes the scenario, lets the doctor look between two looks of `ss`, and holds everything against it. */
-async function check({ name }: Scenario, family: 4 | 6): Promise<void> {
+async function lookAt({ name }: Scenario, family: 4 | 6, made: { stands: boolean }): Promise<void> {
   await runScenario(name, { family, actorFile: LAB_ACTOR }, async (stage, { expects, alongside = [] }, lab) => {
+    made.stands = true;
     const before = await ss(stage.observeIn);
     const diagnosis = await examine(capturedEffects([]), namespacesOf(stage, lab), COUNTER_INTERVAL_MS);
     const after = await ss(stage.observeIn);
+    if (name.includes('peer-host') && !(await isNeighbourDead(stage))) throw new TooLate(name);
+    if (FLEETING.has(name) && !stage.sockets.every((pair) => after.has(pairKey(pair)))) throw new TooLate(name);
     const report: ReportJson = JSON.parse(JSON.stringify(reportJson(diagnosis)));
     expect(report.complete).toBe(true);
     expectReadable(diagnosis);
@@ -58,6 +84,15 @@ async function check({ name }: Scenario, family: 4 | 6): Promise<void> {
 function namespacesOf(stage: Stage, lab: Lab): number[] {
   const actors = stage.scope === 'all' ? lab.actors : [stage.observeIn];
   return [...new Set(actors.map(({ netnsInode }) => netnsInode))];
+}
+
+/**
+ * By `ip`. The kernel collects dead entries every few seconds once there are 128 neighbours on the whole host
+ * (gc_thresh1), which the labs side by side may be; until the next retransmission nobody can then tell host from path.
+ */
+async function isNeighbourDead({ observeIn, sockets }: Stage): Promise<boolean> {
+  const { stdout } = await observeIn.run('ip', ['neighbour', 'show', 'to', sockets[0].remote.address]);
+  return /FAILED|INCOMPLETE/.test(stdout);
 }
 
 function pageOf(diagnosis: Diagnosis): string {
@@ -121,9 +156,9 @@ describe.skipIf(skip)('the doctor in each scenario', () => {
     it(keyOf(scenario, family), { timeout: LIMIT_MS, retry: 0 }, () => results.get(keyOf(scenario, family)));
 });
 
-describe.skipIf(skip)('the doctor where what it has to see lasts two seconds', () => {
+describe.skipIf(skip)('the doctor where what it has to see lasts only seconds', () => {
   const fleeting = casesOf(makeable.filter(({ name }) => FLEETING.has(name)));
-  it.each(fleeting)('$scenario.name over IPv$family', { timeout: LIMIT_MS, retry: 3 }, ({ scenario, family }) =>
+  it.each(fleeting)('$scenario.name over IPv$family', { timeout: LIMIT_MS, retry: 0 }, ({ scenario, family }) =>
     check(scenario, family),
   );
 });
