@@ -20,6 +20,8 @@ export interface RemedyAdvice {
   command?: string;
   /** What is lost or risked by it. */
   cost?: string;
+  /** The kernel setting that `command` sets, by its short name. */
+  setting?: { name: string; value: string };
 }
 
 export interface SocketRef {

@@ -5,5 +5,6 @@ export { forecastNeedsInfo } from './needs_info.ts';
 export { type ProbeAnswers, zeroWindowPeerAlive } from './peer_alive.ts';
 export { modelTimeoutMs } from './rto_model.ts';
 export { forecastSocket } from './socket.ts';
+export type { Span } from './span.ts';
 export { granuleMs } from './timer_wheel.ts';
 export { TIME_WAIT_MS } from './timewait.ts';

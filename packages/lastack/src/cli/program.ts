@@ -8,6 +8,7 @@ import { explainCommand } from './commands/explain.ts';
 import { journalCommand } from './commands/journal.ts';
 import { labCommand } from './commands/lab.ts';
 import { listCommand } from './commands/list.ts';
+import { tuneCommand } from './commands/tune.ts';
 import { undoCommand } from './commands/undo.ts';
 import { whyCommand } from './commands/why.ts';
 import { printable } from './render/printable.ts';
@@ -39,6 +40,7 @@ export async function runCommandLine(effects: Effects): Promise<number> {
     whyCommand,
     clearCommand,
     blockCommand,
+    tuneCommand,
     explainCommand,
     journalCommand,
     undoCommand,

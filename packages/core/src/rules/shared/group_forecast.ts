@@ -43,7 +43,7 @@ function spanOf(forecasts: readonly Forecast[]): Forecast {
 }
 
 /** One forecast for a group: the worst kind met, with how many it concerns; a span when all have a time. */
-export function groupForecast(refs: readonly SocketRef[], context: RuleContext): Forecast {
+export function groupForecast(refs: readonly SocketRef[], context: Pick<RuleContext, 'forecast'>): Forecast {
   if (refs.length === 1) return context.forecast(refs[0]);
   const sample = sampled(refs);
   const forecasts = sample.map((ref) => context.forecast(ref));
