@@ -2,10 +2,9 @@ import type { Finding } from '../finding.ts';
 import { tuneCommand } from '../rules/shared/remedies.ts';
 import { findSetting, KERNEL_SETTINGS, settingValue, withValue } from '../settings/catalogue.ts';
 import { checkValue } from '../settings/check.ts';
-import { meaningHere } from '../settings/meaning.ts';
 import type { NamespaceSnapshot, Snapshot } from '../snapshot.ts';
 import { type Candidate, candidatesFor } from './candidates.ts';
-import { type Judged, judge } from './effect.ts';
+import { generalEffect, type Judged, judge } from './effect.ts';
 import type { Proposal, Tuning, TuningProfile, Unhelped } from './tuning.ts';
 import { whyUnhelped } from './unhelped.ts';
 
@@ -36,7 +35,7 @@ export function adviseTuning(
     }
     for (const proposal of mine) add(proposals, proposal);
   }
-  const misleading = rule === undefined ? snapshot.namespaces.flatMap(misleadingValues) : [];
+  const misleading = rule === undefined ? snapshot.namespaces.flatMap((one) => misleadingValues(one, snapshot)) : [];
   for (const proposal of misleading) add(proposals, proposal);
   return { proposals: [...proposals.values()], unhelped };
 }
@@ -110,7 +109,7 @@ function confidenceIn(
 }
 
 /** Present values that do not do what they say, whoever set them. */
-function misleadingValues(namespace: NamespaceSnapshot): Proposal[] {
+function misleadingValues(namespace: NamespaceSnapshot, snapshot: Pick<Snapshot, 'timerHz'>): Proposal[] {
   const { settings } = namespace;
   return KERNEL_SETTINGS.flatMap((setting): Proposal[] => {
     const { name, kernelDefault } = setting;
@@ -120,8 +119,7 @@ function misleadingValues(namespace: NamespaceSnapshot): Proposal[] {
     if (checked.ok) return [];
     const changed = checkValue(setting, kernelDefault, settings);
     if (!changed.ok) return [];
-    const meaning = (value: string) =>
-      meaningHere(name, withValue(settings, setting, value))?.replace(/^[^:]*: /, '') ?? value;
+    const effect = generalEffect(name, settings, withValue(settings, setting, kernelDefault), snapshot);
     return [
       {
         namespace,
@@ -130,7 +128,7 @@ function misleadingValues(namespace: NamespaceSnapshot): Proposal[] {
         after: kernelDefault,
         because: `the present value does not do what it says: ${checked.because}`,
         rules: [],
-        effects: [{ what: 'from now on', before: meaning(before), after: meaning(kernelDefault) }],
+        effects: effect ? [effect] : [],
         sideEffects: setting.risk,
         confidence: 'high',
         confidenceBecause: 'it is the default of the kernel',

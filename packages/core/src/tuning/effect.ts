@@ -87,7 +87,7 @@ function forecastText(forecast: Forecast): string {
 }
 
 /** What holds for sockets to come. */
-function generalEffect(
+export function generalEffect(
   name: string,
   settings: Settings,
   changed: Settings,

@@ -15,6 +15,7 @@ import {
   socketFields,
   text,
 } from './schema_parts.ts';
+import { DriftDocument, SettingsDocument, TunedDocument, TuningDocument } from './tune_schemas.ts';
 
 // The one description of every JSON document that lastack prints. `npm run schemas` writes it out as JSON Schema; the
 // tests hold real output against it. Only they load it: the command itself does not carry zod.
@@ -269,6 +270,10 @@ export const DOCUMENTS = {
   'lastack.blocks/1': { schema: BlocksDocument, printedBy: 'lastack block list --json' },
   'lastack.journal/1': { schema: JournalDocument, printedBy: 'lastack journal --json' },
   'lastack.outcome/1': { schema: OutcomeDocument, printedBy: 'lastack clear FILTER --json' },
+  'lastack.settings/1': { schema: SettingsDocument, printedBy: 'lastack tune --json' },
+  'lastack.tuning/1': { schema: TuningDocument, printedBy: 'lastack tune advise --json' },
+  'lastack.tuned/1': { schema: TunedDocument, printedBy: 'lastack tune set NAME=VALUE --json' },
+  'lastack.drift/1': { schema: DriftDocument, printedBy: 'lastack tune drift --json' },
   'lastack.scenarios/1': { schema: Scenarios, printedBy: 'lastack lab list --json' },
 } as const;
 

@@ -36,9 +36,8 @@ function unitText({ unit }: KernelSetting): string {
 }
 
 function defaultText({ kernelDefault, defaultNote, scope, since, sensible }: KernelSetting, value: string): string {
-  const known = kernelDefault ?? 'depends on the machine';
   const parts = [
-    `${known}${kernelDefault !== undefined && kernelDefault !== value ? ' (changed here)' : ''}`,
+    ...(kernelDefault === undefined ? [] : [`${kernelDefault}${kernelDefault === value ? '' : ' (changed here)'}`]),
     ...(defaultNote === undefined ? [] : [defaultNote]),
     `from ${rangeText(sensible)}`,
     scope === 'host' ? 'one value for the whole host' : 'each network namespace has its own',

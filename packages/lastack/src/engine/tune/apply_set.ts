@@ -31,7 +31,10 @@ export function applySet(effects: Effects, journal: Journal, plan: SetPlan, root
       writeAll(effects, changes);
       keepAll(effects, root, kept, items, changes);
     } catch (error) {
-      journal.end(entry, { action: ACTION, summary: `not done: ${(error as Error).message}` });
+      const draft = { action: ACTION, summary: `not done: ${(error as Error).message}` };
+      // What could not be put back stays an entry that `lastack undo` may try again.
+      if (isAsBefore(effects, changes)) journal.undone(entry, draft);
+      else journal.end(entry, draft);
       throw error;
     }
     journal.end(entry, { action: ACTION, summary });
@@ -70,6 +73,10 @@ function writeAll(effects: Effects, changes: readonly SysctlChange[]): void {
       });
     }
   });
+}
+
+function isAsBefore({ procRoot }: Effects, changes: readonly SysctlChange[]): boolean {
+  return changes.every(({ name, before }) => readSysctl(procRoot, name) === before);
 }
 
 /** In reverse order. @returns what could not be put back */
