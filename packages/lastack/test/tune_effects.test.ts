@@ -6,6 +6,7 @@ import { nominalSpan, type Settings, TcpState } from '@lastack/core';
 import { type Actor, connections, finish, Lab, type ProcSocket, pair, routed, type World } from '@lastack/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureBuilt, LAB_ACTOR, lastack } from './support/command.ts';
+import { eventually } from './support/eventually.ts';
 import { missingNamespaces } from './support/privileged.ts';
 
 /**
@@ -16,9 +17,9 @@ const SKIP = missingNamespaces() !== undefined;
 const LIMIT_MS = 90_000;
 const LOOK_EVERY_MS = 20;
 /** For a machine that is busy with other things. */
-const BUSY_MS = 2_500;
-/** Looks are apart, and timers of the kernel have ticks. */
-const EARLY_MS = 100;
+const BUSY_MS = 5_000;
+/** Timers of the kernel have ticks. */
+const EARLY_MS = 50;
 
 let home: string;
 beforeAll(async () => {
@@ -49,9 +50,13 @@ async function tuned(actor: Actor, assignments: readonly string[], more: readonl
   return Object.fromEntries(shown.map(({ name, value }) => [name, value === undefined ? undefined : Number(value)]));
 }
 
-/** Milliseconds until no socket of the namespace is as given. */
-async function lifeOf(actor: Actor, family: 4 | 6, isOne: (socket: ProcSocket) => boolean): Promise<number> {
-  const started = performance.now();
+/** Milliseconds from `started`, which is before the cause, until no socket of the namespace is as given. */
+async function lifeOf(
+  actor: Actor,
+  family: 4 | 6,
+  started: number,
+  isOne: (socket: ProcSocket) => boolean,
+): Promise<number> {
   for (;;) {
     const all = await actor.call('sockets', { family });
     const lived = performance.now() - started;
@@ -80,11 +85,10 @@ describe.skipIf(SKIP).concurrent('a setting, and the life of a socket', () => {
         const [orphan, held] = await connections(world, 2);
         await world.cut?.('both');
         await finish(client, [held.clientFd], 'shutdown');
-        await finish(client, [orphan.clientFd], 'close');
-        const closed = performance.now();
         const settings = await tuned(client, ['tcp_orphan_retries=3']);
-        const before = performance.now() - closed;
-        const life = before + (await lifeOf(client, family, isPort(orphan.clientPort)));
+        const started = performance.now();
+        await finish(client, [orphan.clientFd], 'close');
+        const life = await lifeOf(client, family, started, isPort(orphan.clientPort));
         expectInside(life, 'tcp_orphan_retries', settings);
         const all = await client.call('sockets', { family });
         expect(all.find(isPort(held.clientPort))?.state).toBe(TcpState.FIN_WAIT1);
@@ -101,8 +105,9 @@ describe.skipIf(SKIP).concurrent('a setting, and the life of a socket', () => {
         const settings = await tuned(client, ['tcp_retries2=3', 'tcp_orphan_retries=2']);
         const [one] = await connections(world, 1);
         await world.cut?.('both');
+        const started = performance.now();
         await client.call('send', { fd: one.clientFd, bytes: 1 });
-        expectInside(await lifeOf(client, 4, isPort(one.clientPort)), 'tcp_retries2', settings);
+        expectInside(await lifeOf(client, 4, started, isPort(one.clientPort)), 'tcp_retries2', settings);
         expect(await client.call('pendingError', { fd: one.clientFd })).toBe(110);
       });
     },
@@ -121,8 +126,9 @@ describe.skipIf(SKIP).concurrent('a setting, and the life of a socket', () => {
         const { client } = world;
         const settings = await tuned(client, [`tcp_fin_timeout=${seconds}`], ['--force']);
         const [one] = await connections(world, 1);
+        const started = performance.now();
         await finish(client, [one.clientFd], 'close');
-        const life = await lifeOf(client, family, isPort(one.clientPort));
+        const life = await lifeOf(client, family, started, isPort(one.clientPort));
         expectInside(life, 'tcp_fin_timeout', settings);
         // What a user would expect of 61 and 62, and does not get.
         if (seconds > 60) expect(life).toBeLessThan(seconds * 1000 - 20_000);
@@ -141,9 +147,18 @@ describe.skipIf(SKIP).concurrent('a setting, and the life of a socket', () => {
         await finish(client, [held.clientFd], 'shutdown');
         await server.call('close', { fds: [timeWait.serverFd] });
         const stateOf = async (port: number) => (await client.call('sockets', { family: 4 })).find(isPort(port))?.state;
-        await expect.poll(() => stateOf(timeWait.clientPort), { timeout: 10_000 }).toBe(TcpState.TIME_WAIT);
-        await expect.poll(() => stateOf(armed.clientPort), { timeout: 10_000 }).toBe(TcpState.FIN_WAIT2);
-        await expect.poll(() => stateOf(held.clientPort), { timeout: 10_000 }).toBe(TcpState.FIN_WAIT2);
+        await eventually(
+          () => stateOf(timeWait.clientPort),
+          (value) => value === TcpState.TIME_WAIT,
+        );
+        await eventually(
+          () => stateOf(armed.clientPort),
+          (value) => value === TcpState.FIN_WAIT2,
+        );
+        await eventually(
+          () => stateOf(held.clientPort),
+          (value) => value === TcpState.FIN_WAIT2,
+        );
         await world.cut?.('both');
         await finish(client, [blackholed.clientFd], 'close');
         await tuned(client, ['tcp_fin_timeout=1']);
@@ -166,8 +181,9 @@ describe.skipIf(SKIP).concurrent('a setting, and the life of a socket', () => {
         const settings = await tuned(client, ['tcp_rto_max_ms=1000']);
         const [young] = await connections(world, 1, { servicePort: 8081 });
         await world.cut?.('both');
+        const started = performance.now();
         await finish(client, [old.clientFd, young.clientFd], 'close');
-        expectInside(await lifeOf(client, 4, isPort(young.clientPort)), 'tcp_orphan_retries', settings);
+        expectInside(await lifeOf(client, 4, started, isPort(young.clientPort)), 'tcp_orphan_retries', settings);
         await sleep(3_000);
         expect((await client.call('sockets', { family: 4 })).find(isPort(old.clientPort))?.state).toBe(
           TcpState.FIN_WAIT1,
@@ -188,8 +204,9 @@ describe.skipIf(SKIP).concurrent('a setting, and the life of a socket', () => {
         const settings = await tuned(client, assignments);
         await world.cut?.('both');
         const to = { address: world.serverAddress, port: 8080 };
+        const started = performance.now();
         const { fd } = await client.call('connect', { to, limitMs: 0 });
-        expectInside(await lifeOf(client, 4, inState(TcpState.SYN_SENT)), 'tcp_syn_retries', settings);
+        expectInside(await lifeOf(client, 4, started, inState(TcpState.SYN_SENT)), 'tcp_syn_retries', settings);
         expect(await client.call('pendingError', { fd })).toBe(110);
       });
     },
@@ -205,12 +222,14 @@ describe.skipIf(SKIP).concurrent('a setting, and the life of a socket', () => {
         const at = { address: world.serverAddress, port: 8080 };
         await server.call('listen', { at, backlog: 64 });
         await world.cut?.('to-client');
-        await client.call('connect', { to: at, limitMs: 0 });
+        const started = performance.now();
+        const { fd } = await client.call('connect', { to: at, limitMs: 0 });
         const halfOpen = async () => (await server.call('sockets', { family: 4 })).some(inState(TcpState.SYN_RECV));
-        await expect.poll(halfOpen, { timeout: 10_000, interval: 10 }).toBe(true);
+        await eventually(halfOpen, (value) => value === true);
         // A repeated SYN would set its clock back.
-        await world.cut?.('both');
-        expectInside(await lifeOf(server, 4, inState(TcpState.SYN_RECV)), 'tcp_synack_retries', settings);
+        await client.call('close', { fds: [fd] });
+        const life = await lifeOf(server, 4, started, inState(TcpState.SYN_RECV));
+        expectInside(life, 'tcp_synack_retries', settings);
       });
     },
     LIMIT_MS,
@@ -238,7 +257,7 @@ describe.skipIf(SKIP).concurrent('a setting, and the life of a socket', () => {
           );
         };
         await closedByClient(8080);
-        await expect.poll(inTimeWait, { timeout: 10_000 }).toBe(10);
+        await eventually(inTimeWait, (value) => value === 10);
         await tuned(client, ['tcp_max_tw_buckets=12']);
         await closedByClient(8081);
         await sleep(500);
@@ -258,13 +277,12 @@ describe.skipIf(SKIP).concurrent('a setting, and the life of a socket', () => {
         const { client } = world;
         const values = ['tcp_keepalive_time=2', 'tcp_keepalive_intvl=1', 'tcp_keepalive_probes=2'];
         const settings = await tuned(client, values);
+        const started = performance.now();
         const [asked] = await connections(world, 1, { client: { SO_KEEPALIVE: 1 } });
         const [plain] = await connections(world, 1, { servicePort: 8081 });
         await world.cut?.('both');
-        const life = await lifeOf(client, 4, isPort(asked.clientPort));
-        // The silence began with the last byte, a moment before the way was cut.
-        expect(life).toBeGreaterThan((nominalSpan('tcp_keepalive_time', settings)?.earliestMs ?? 0) - 1_500);
-        expect(life).toBeLessThan((nominalSpan('tcp_keepalive_time', settings)?.latestMs ?? 0) + BUSY_MS);
+        const life = await lifeOf(client, 4, started, isPort(asked.clientPort));
+        expectInside(life, 'tcp_keepalive_time', settings);
         await sleep(2_000);
         const all = await client.call('sockets', { family: 4 });
         expect(all.find(isPort(plain.clientPort))?.state).toBe(TcpState.ESTABLISHED);
@@ -279,8 +297,9 @@ describe.skipIf(SKIP).concurrent('a setting, and the life of a socket', () => {
       await inWorld(pair, 4, async (world) => {
         const { client } = world;
         await tuned(client, ['tcp_keepalive_time=1', 'tcp_keepalive_probes=0'], ['--force']);
+        const started = performance.now();
         const [one] = await connections(world, 1, { client: { SO_KEEPALIVE: 1 } });
-        expect(await lifeOf(client, 4, isPort(one.clientPort))).toBeLessThan(2_000 + BUSY_MS);
+        expect(await lifeOf(client, 4, started, isPort(one.clientPort))).toBeLessThan(30_000);
         expect(await client.call('pendingError', { fd: one.clientFd })).toBe(110);
       });
     },
@@ -300,7 +319,10 @@ describe.skipIf(SKIP).concurrent('a setting, and the life of a socket', () => {
         const at = { address: world.serverAddress, port: 8080 };
         await server.call('listen', { at, backlog: 8 });
         const timeWaits = async () => (await client.call('sockets', { family: 4 })).filter(inState(TcpState.TIME_WAIT));
-        await expect.poll(async () => (await timeWaits()).length, { timeout: 10_000 }).toBe(1);
+        await eventually(
+          async () => (await timeWaits()).length,
+          (value) => value === 1,
+        );
         await sleep(1_500);
         await expect(client.call('connect', { to: at, limitMs: 5_000 })).rejects.toMatchObject({
           code: 'EADDRNOTAVAIL',
