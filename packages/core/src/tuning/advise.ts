@@ -76,7 +76,7 @@ function proposalOf(
     name,
     before,
     after: value,
-    because: `${finding.rule}: ${finding.title}`,
+    because: `${finding.title} (${finding.rule})`,
     rules: [finding.rule],
     effects: judged.effects,
     sideEffects,

@@ -18,7 +18,7 @@ export function renderSettings({ namespace, views }: ShownSettings, options: Pag
 }
 
 function settingLines(page: Page, { setting, value = '', meaning, findings }: SettingView): string[] {
-  const { cyan, dim } = page.style;
+  const { cyan } = page.style;
   const head = `${setting.name} = ${value}${unitText(setting)}`;
   return [
     ...page.prose(head, '  ', '').map((line) => cyan(line)),
@@ -27,7 +27,7 @@ function settingLines(page: Page, { setting, value = '', meaning, findings }: Se
     ...page.paragraph('Now', findingsText(findings)),
     ...page.paragraph('Governs', `${sentence(setting.governs)} ${whenText(setting)}`),
     ...page.paragraph('Not', sentence(setting.doesNotGovern)),
-    ...page.paragraph('Risk', sentence(setting.risk)).map((line) => dim(line)),
+    ...page.paragraph('Risk', sentence(setting.risk)),
   ];
 }
 
