@@ -81,6 +81,19 @@ describe('what the built command prints', () => {
     check('lastack.scenarios/1', (await lastack(['lab', 'list', '--json'])).out);
   });
 
+  it('tune', async () => {
+    check('lastack.settings/1', (await lastack(['tune', '--json'])).out);
+    check('lastack.tuning/1', (await lastack(['tune', 'advise', '--json'])).out);
+    check(
+      'lastack.tuned/1',
+      (await lastack(['tune', 'set', 'tcp_fin_timeout=61', '--force', '--dry-run', '--json'])).out,
+    );
+    const drift = await lastack(['tune', 'drift', '--json']);
+    // Only the host's own namespace has files; elsewhere it says so.
+    if (drift.code === 3) expect(drift.err).toMatch(/host's own network namespace/);
+    else check('lastack.drift/1', drift.out);
+  });
+
   it('on this host: the doctor, ls, why', async () => {
     check('lastack.report/1', (await lastack(['--json'])).out);
     check('lastack.sockets/1', (await lastack(['ls', '--json'])).out);

@@ -24,6 +24,7 @@ const SCHEMA_SOURCES = [
   'packages/lastack/src/report/retune_schema.ts',
   'packages/lastack/src/report/schema_parts.ts',
   'packages/lastack/src/report/schemas.ts',
+  'packages/lastack/src/report/tune_schemas.ts',
 ];
 
 /** Sources (or folders of them) outside kernel and lab that touch the machine themselves, each with the reason. */

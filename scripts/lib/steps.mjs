@@ -60,6 +60,7 @@ const DEBIAN_PACKAGES = [
   { program: 'python3', package: 'python3', use: 'an independent program to be diagnosed' },
   { program: 'nft', package: 'nftables', use: 'firewalls of the lab, and what lastack block runs' },
   { program: 'conntrack', package: 'conntrack', use: 'connection tracking as an oracle' },
+  { program: 'sysctl', package: 'procps', use: 'the order of the files of sysctl.d as an oracle' },
   { program: 'unshare', package: 'util-linux', use: 'throw-away namespaces' },
   { header: '/usr/include/linux/inet_diag.h', package: 'linux-libc-dev', use: 'C structures of the kernel interface' },
   { header: '/usr/include/stdio.h', package: 'libc6-dev', use: 'compiling against them' },

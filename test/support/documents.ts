@@ -53,7 +53,8 @@ export function documentShell(): Shell {
   }
   return {
     folder,
-    env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
+    // What a command changes in the lab is not to stand in this host's journal.
+    env: { ...process.env, PATH: `${bin}:${process.env.PATH}`, XDG_STATE_HOME: path.join(folder, 'state') },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }

@@ -23,6 +23,8 @@ export interface RemedyAdvice {
   command?: string;
   /** What is lost or risked by it. */
   cost?: string;
+  /** The kernel setting that `command` sets, by its short name. */
+  setting?: { name: string; value: string };
 }
 
 /** Bounds on the time a socket has spent in its state, milliseconds. `to` undefined: no upper bound is known. */

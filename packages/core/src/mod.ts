@@ -20,3 +20,4 @@ export * from './tcp/kind.ts';
 export * from './tcp/mod.ts';
 export * from './tcp/parse_state.ts';
 export * from './tcp/states.ts';
+export * from './tuning/mod.ts';

@@ -21,6 +21,7 @@ export * from './socket_options.ts';
 export * from './sys/libc.ts';
 export * from './sys/raw_socket.ts';
 export * from './sysctl.ts';
+export * from './sysctl_files.ts';
 export * from './sysctl_write.ts';
 export * from './transport/real.ts';
 export * from './transport/transport.ts';

@@ -16,6 +16,7 @@ const IPV4_NAMES: readonly string[] = [
   'tcp_max_orphans',
   'tcp_max_syn_backlog',
   'tcp_max_tw_buckets',
+  'tcp_migrate_req',
   'tcp_orphan_retries',
   'tcp_retries1',
   'tcp_retries2',

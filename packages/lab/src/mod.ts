@@ -1,5 +1,6 @@
 export { Actor, ActorError } from './actor-process.ts';
 export { type Bulk, type BulkPlan, buildBulk, LARGE } from './bulk.ts';
+export { clientSide, connections, finish } from './connection.ts';
 export { LabError, UnsupportedScenario } from './error.ts';
 export { ip, Lab, type LabOptions, type LabSettings } from './lab.ts';
 export { type LabPrivilege, labPrivilege } from './privilege.ts';

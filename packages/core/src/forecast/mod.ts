@@ -6,5 +6,6 @@ export { type ProbeAnswers, zeroWindowPeerAlive } from './peer_alive.ts';
 export { dependsOnUnreadOption } from './reasons.ts';
 export { modelTimeoutMs } from './rto_model.ts';
 export { forecastSocket } from './socket.ts';
+export type { Span } from './span.ts';
 export { granuleMs } from './timer_wheel.ts';
 export { TIME_WAIT_MS } from './timewait.ts';

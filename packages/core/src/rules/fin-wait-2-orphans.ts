@@ -1,6 +1,7 @@
 import { plainAddress } from '../address.ts';
 import type { Evidence, Finding, Rule, RuleContext } from '../finding.ts';
 import type { NamespaceSnapshot, Row } from '../snapshot.ts';
+import { orphanFinWait2Ms } from '../tcp/nominal.ts';
 import { TcpState } from '../tcp/states.ts';
 import { type Group, groupRows } from './shared/group.ts';
 import { groupForecast } from './shared/group_forecast.ts';
@@ -49,10 +50,10 @@ function findingOf(group: Group, namespace: NamespaceSnapshot, context: RuleCont
       wait('leave them: each is a small stand-in without a descriptor and ends at its own time'),
       askPeer('have the peers close when they read the end of file; clients that go to sleep cannot'),
       fixProgram('let the peer close first where the protocol allows it, or set TCP_LINGER2 on this service alone'),
-      finTimeout !== undefined && finTimeout > 30
+      finTimeout !== undefined && (orphanFinWait2Ms(namespace.settings) ?? 0) > 30_000
         ? setSysctl(
             namespace,
-            'net.ipv4.tcp_fin_timeout',
+            'tcp_fin_timeout',
             30,
             'shorten the wait for connections closed from now on (values from 61 to 119 do not do what they say)',
             'a peer that sends its last data later than that gets a reset',

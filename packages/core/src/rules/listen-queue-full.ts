@@ -90,7 +90,7 @@ function findingOf(group: Group, namespace: NamespaceSnapshot, context: RuleCont
       isCapped
         ? setSysctl(
             namespace,
-            'net.core.somaxconn',
+            'somaxconn',
             Math.max(4_096, somaxconn * 2),
             'allow a longer queue (the listener is at the limit of this setting); the program must listen anew to get it',
             'a longer queue hides a slow program: clients wait longer instead of failing early',

@@ -103,14 +103,14 @@ function findingOf(
         ? undefined
         : setSysctl(
             namespace,
-            'net.ipv4.tcp_max_orphans',
+            'tcp_max_orphans',
             limit * 2,
             'raise the limit for the whole host',
             'each orphan may hold up to 64 KiB of memory that cannot be swapped',
           ),
       setSysctl(
         namespace,
-        'net.ipv4.tcp_orphan_retries',
+        'tcp_orphan_retries',
         3,
         'give up sooner on orphans that nobody acknowledges',
         'acts at once on every orphan of the namespace: peers that are slow or briefly away lose the rest of their data',

@@ -79,7 +79,7 @@ function remediesFor(namespace: NamespaceSnapshot, { queueFull, sources }: Pileu
     isFlood && cookiesOff
       ? setSysctl(
           namespace,
-          'net.ipv4.tcp_syncookies',
+          'tcp_syncookies',
           1,
           'answer with cookies when the queue is full',
           'some TCP options are lost on connections made while the queue is full',

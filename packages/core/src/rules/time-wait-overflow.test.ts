@@ -18,7 +18,7 @@ describe('time-wait-overflow finds', () => {
     const [finding] = findIn(timeWaitOverflow, [], { settings, sockstat: { 'TCP.tw': 1_000 }, ...counted(10, 14) });
     expect(finding.title).toBe('TIME_WAIT limit reached: 4 connections closed without it while lastack looked');
     expect(finding).toMatchObject({ blame: 'kernel-setting', severity: 'warning', count: 4 });
-    expect(finding.remedies.at(-1)?.command).toBe('sysctl -w net.ipv4.tcp_max_tw_buckets=2000');
+    expect(finding.remedies.at(-1)?.command).toBe('lastack tune set tcp_max_tw_buckets=2000');
   });
 
   it('a full table, even without a second read', () => {

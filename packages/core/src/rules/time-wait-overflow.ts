@@ -46,7 +46,7 @@ function findingOf(
         ? undefined
         : setSysctl(
             namespace,
-            'net.ipv4.tcp_max_tw_buckets',
+            'tcp_max_tw_buckets',
             limit * 2,
             'raise the limit',
             'a few hundred bytes of kernel memory for each TIME_WAIT',

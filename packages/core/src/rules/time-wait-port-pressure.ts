@@ -49,7 +49,7 @@ function remediesFor(namespace: NamespaceSnapshot, reusable: boolean): RemedyAdv
     low > 15_000
       ? setSysctl(
           namespace,
-          'net.ipv4.ip_local_port_range',
+          'ip_local_port_range',
           `${15_000} ${high}`,
           'widen the range of local ports',
           'a service that wants to listen on a port in the new part may find it taken',
@@ -59,7 +59,7 @@ function remediesFor(namespace: NamespaceSnapshot, reusable: boolean): RemedyAdv
       ? undefined
       : setSysctl(
           namespace,
-          'net.ipv4.tcp_tw_reuse',
+          'tcp_tw_reuse',
           1,
           'let connect take over a TIME_WAIT older than a second; it frees none of them and helps no listener',
           'needs timestamps at both ends, and gives up part of the protection against stray old segments',

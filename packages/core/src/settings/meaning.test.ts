@@ -35,7 +35,7 @@ describe('what a setting means here', () => {
     );
     expect(here('tcp_orphan_retries')).toMatch(/acts as 8; .* after 1 min 42 s to 3 min 27 s$/);
     expect(here('ip_local_port_range')).toBe(
-      'ip_local_port_range = 32768 60999: connect() chooses among 28232 ports for each destination',
+      'ip_local_port_range = 32768 60999: each connect() chooses among 28232 ports for its destination',
     );
     expect(here('tcp_tw_reuse', { tcp_timestamps: 0 })).toContain('does nothing');
   });

@@ -110,12 +110,12 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
       : 'when there are that many TIME_WAIT, the next connections are closed without it',
   tcp_tw_reuse: (value, { tcp_timestamps: timestamps }) => {
     if (timestamps === 0) return 'does nothing, since tcp_timestamps is 0';
-    if (value === 0) return 'connect() takes over no TIME_WAIT';
+    if (value === 0) return 'no connect() takes over a TIME_WAIT';
     return value === 2
-      ? 'connect() may take over a TIME_WAIT on loopback'
-      : 'connect() may take over a TIME_WAIT to any address';
+      ? 'a connect() may take over a TIME_WAIT on loopback'
+      : 'a connect() may take over a TIME_WAIT to any address';
   },
-  tcp_tw_reuse_delay: (value) => `connect() takes over no TIME_WAIT younger than ${formatDuration(value)}`,
+  tcp_tw_reuse_delay: (value) => `no connect() takes over a TIME_WAIT younger than ${formatDuration(value)}`,
   tcp_rfc1337: (value) => (value === 0 ? 'a reset ends TIME_WAIT early' : 'a reset does not end TIME_WAIT'),
   tcp_timestamps: (value) =>
     value === 0 ? 'no timestamps: tcp_tw_reuse does nothing' : 'timestamps are offered to every peer',
@@ -128,7 +128,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     value === 2_147_483_647 ? 'challenge ACKs are not limited' : `at most ${value} challenge ACKs a second`,
   tcp_max_orphans: (value) => `more than ${value} orphans on the host, and the next are reset`,
   tcp_syn_retries: (_value, settings, hz) =>
-    spanned('tcp_syn_retries', settings, hz, (span) => `connect() without any answer fails after ${span}`),
+    spanned('tcp_syn_retries', settings, hz, (span) => `a connect() without any answer fails after ${span}`),
   tcp_syn_linear_timeouts: (value) => `the first ${value} SYNs are repeated a second apart`,
   tcp_synack_retries: (_value, settings, hz) =>
     spanned(
@@ -142,9 +142,9 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
       ? 'a client that finds the accept queue full tries again'
       : 'a client that finds the accept queue full is reset',
   tcp_syncookies: (value) => SYNCOOKIES[value],
-  somaxconn: (value) => `listen() gets a queue of at most ${value} connections`,
+  somaxconn: (value) => `a listen() gets a queue of at most ${value} connections`,
   ip_local_port_range: (low, { ip_local_port_range_high: high = low }) =>
-    `connect() chooses among ${high - low + 1} ports for each destination`,
+    `each connect() chooses among ${high - low + 1} ports for its destination`,
 };
 
 function spanned(

@@ -10,6 +10,7 @@ import { labCommand } from './commands/lab.ts';
 import { listCommand } from './commands/list.ts';
 import { portCommand } from './commands/port.ts';
 import { retuneCommand } from './commands/retune.ts';
+import { tuneCommand } from './commands/tune.ts';
 import { undoCommand } from './commands/undo.ts';
 import { whyCommand } from './commands/why.ts';
 import { helpWidth, NARROW_HELP } from './narrow.ts';
@@ -47,6 +48,7 @@ export async function runCommandLine(effects: Effects): Promise<number> {
     portCommand,
     blockCommand,
     retuneCommand,
+    tuneCommand,
     explainCommand,
     journalCommand,
     undoCommand,

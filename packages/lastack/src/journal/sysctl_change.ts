@@ -3,6 +3,7 @@ import { dotted, isSysctlName, KernelError, namespaceCookie, readSysctl } from '
 import type { Effects } from '../effects.ts';
 import { inside, namespacesIn } from '../engine/namespaces.ts';
 import type { JournalEntry } from './journal.ts';
+import type { KeptChange } from './kept_settings.ts';
 import { bootOf } from './open.ts';
 
 /** The data of an entry that changes a setting of one network namespace. */
@@ -22,6 +23,14 @@ export interface ChangedNamespace {
   cookie?: string;
 }
 
+/** The data of an entry that changes several settings at once, all or none. */
+export interface SysctlChanges {
+  /** All in one namespace. */
+  changes: readonly SysctlChange[];
+  /** Those that were written into our own file as well. */
+  kept?: readonly KeptChange[];
+}
+
 /** `tcp_orphan_retries of host`. */
 export function settingText({ name, namespace }: Pick<SysctlChange, 'name' | 'namespace'>): string {
   return `${dotted(name)} of ${namespace.label}`;
@@ -32,8 +41,30 @@ export function changeText({ name, before, after, namespace }: SysctlChange): st
   return `${dotted(name)} ${before} → ${after} in ${namespace.label}`;
 }
 
-/** The entry's change; undefined when the entry does not tell one. */
-export function sysctlChangeOf({ data }: JournalEntry): SysctlChange | undefined {
+/** The entry's changes, one or several; undefined when the entry does not tell them. */
+export function sysctlChangesOf({ data }: Pick<JournalEntry, 'data'>): SysctlChanges | undefined {
+  if (!isRecord(data)) return undefined;
+  const list = Array.isArray(data.changes) ? data.changes : [data];
+  const changes = list.map(readChange).filter((change) => change !== undefined);
+  if (changes.length !== list.length) return undefined;
+  const kept = Array.isArray(data.kept) ? data.kept.map(readKept).filter((change) => change !== undefined) : [];
+  return { changes, kept };
+}
+
+function readKept(data: unknown): KeptChange | undefined {
+  if (!isRecord(data)) return undefined;
+  const { name, before, after } = data;
+  if (typeof name !== 'string' || !isSysctlName(name) || !isNumbers(after)) return undefined;
+  if (before === undefined) return { name, after };
+  return typeof before === 'string' && !before.includes('\n') ? { name, before, after } : undefined;
+}
+
+/** What is written into a file that the host's start reads must be nothing but numbers. */
+function isNumbers(value: unknown): value is string {
+  return typeof value === 'string' && /^-?\d+(?: -?\d+)*$/.test(value);
+}
+
+function readChange(data: unknown): SysctlChange | undefined {
   if (!isRecord(data) || !isRecord(data.namespace)) return undefined;
   const { name, before, after, namespace } = data;
   const { inode, label, cookie } = namespace;

@@ -21,6 +21,7 @@ import {
   socketFields,
   text,
 } from './schema_parts.ts';
+import { DriftDocument, SettingsDocument, TunedDocument, TuningDocument } from './tune_schemas.ts';
 
 // The one description of every JSON document that lastack prints. `npm run schemas` writes it out as JSON Schema; the
 // tests hold real output against it. Only they load it: the command itself does not carry zod.
@@ -258,6 +259,10 @@ export const DOCUMENTS = {
   'lastack.port/1': { schema: PortDocument, printedBy: 'lastack port N --json' },
   'lastack.pressure/1': { schema: PressureDocument, printedBy: 'lastack port --pressure --json' },
   'lastack.retune/1': { schema: RetuneDocument, printedBy: 'lastack retune FILTER --json' },
+  'lastack.settings/1': { schema: SettingsDocument, printedBy: 'lastack tune --json' },
+  'lastack.tuning/1': { schema: TuningDocument, printedBy: 'lastack tune advise --json' },
+  'lastack.tuned/1': { schema: TunedDocument, printedBy: 'lastack tune set NAME=VALUE --json' },
+  'lastack.drift/1': { schema: DriftDocument, printedBy: 'lastack tune drift --json' },
   'lastack.scenarios/1': { schema: Scenarios, printedBy: 'lastack lab list --json' },
 } as const;
 

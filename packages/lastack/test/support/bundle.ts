@@ -29,3 +29,4 @@ export async function bundle(source: string, name: string): Promise<string> {
 
 export const bundleJournalRunner = (): Promise<string> => bundle('test/support/journal_runner.ts', 'journal-runner');
 export const bundleResetRunner = (): Promise<string> => bundle('test/support/reset_runner.ts', 'reset-runner');
+export const bundleTuneRunner = (): Promise<string> => bundle('test/support/tune_runner.ts', 'tune-runner');

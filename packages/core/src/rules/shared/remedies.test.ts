@@ -42,8 +42,11 @@ describe('commands', () => {
     expect(dropSocket(blue, [0, 1], holder()).command).toMatch(
       /^lastack clear state close-wait netns blue pid \d+ stuck --dry-run$/,
     );
-    const raise = setSysctl(blue, 'net.core.somaxconn', 9, '', '');
-    expect(raise.command).toBe('nsenter --net=/run/netns/blue sysctl -w net.core.somaxconn=9');
+    const raise = setSysctl(blue, 'somaxconn', 9, '', '');
+    expect(raise.command).toBe('lastack tune set somaxconn=9 --netns blue');
+    expect(setSysctl(own, 'ip_local_port_range', '15000 60999', '', '').command).toBe(
+      "lastack tune set 'ip_local_port_range=15000 60999'",
+    );
     expect(capture(blue, '10.0.0.2', 7).command).toMatch(/^nsenter --net=\/run\/netns\/blue tcpdump -ni any host 10/);
   });
 

@@ -103,7 +103,7 @@ export function dropSocket(namespace: NamespaceSnapshot, rows: readonly Row[], h
   };
 }
 
-/** A setting that truly governs the matter; `name` in full, e.g. `net.ipv4.tcp_max_orphans`. */
+/** A setting that truly governs the matter, by its short name: `tcp_max_orphans`. */
 export function setSysctl(
   namespace: NamespaceSnapshot,
   name: string,
@@ -111,12 +111,17 @@ export function setSysctl(
   what: string,
   cost: string,
 ): RemedyAdvice {
-  return {
-    id: 'sysctl',
-    what,
-    command: inNamespace(namespace, ['sysctl', '-w', `${name}=${value}`]),
-    cost,
-  };
+  const setting = { name, value: String(value) };
+  return { id: 'sysctl', what, command: tuneCommand(namespace, setting), cost, setting };
+}
+
+/** Sets it where the finding is, from where lastack runs. */
+export function tuneCommand(
+  { label, enterPath }: Pick<NamespaceSnapshot, 'label' | 'enterPath'>,
+  { name, value }: { name: string; value: string },
+): string {
+  const where = enterPath === undefined ? [] : ['--netns', label];
+  return commandLine(['lastack', 'tune', 'set', `${name}=${value}`, ...where]);
 }
 
 /** Leaves out what does not apply. */

@@ -10,7 +10,7 @@ const plain = makeStyle(false);
 const colour = makeStyle(true);
 const strip = (text: string) => text.replace(/\u001b\[\d+m/g, '');
 /** Lines that may stick out: a command is never broken. */
-const isCommand = (line: string) => /^ +(?:ss|systemctl|sysctl) -?\w/.test(line);
+const isCommand = (line: string) => /^ +(?:ss|systemctl|lastack) -?\w/.test(line);
 
 describe('renderReport', () => {
   it.each([100, 80, 40])('at %d columns', (width) => {

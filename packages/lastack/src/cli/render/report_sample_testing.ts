@@ -120,7 +120,7 @@ export function sampleDiagnosis(): Diagnosis {
       {
         id: 'sysctl',
         what: 'raise the limit',
-        command: 'sysctl -w net.ipv4.tcp_max_tw_buckets=524288',
+        command: 'lastack tune set tcp_max_tw_buckets=524288',
         cost: 'about 250 bytes of memory for each',
       },
     ],

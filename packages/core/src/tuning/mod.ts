@@ -1,0 +1,3 @@
+export * from './advise.ts';
+export * from './concerns.ts';
+export * from './tuning.ts';
