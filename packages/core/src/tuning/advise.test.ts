@@ -32,7 +32,7 @@ const blackholed = (state: number, inode: number) => (index: number) => ({
   remotePort: 8080,
   remote: '10.0.0.9',
   timer: TimerCode.RETRANSMIT,
-  retries: 4,
+  retries: 5,
   expiresMs: 3000,
   sendQueue: 1,
   info: {
