@@ -36,7 +36,11 @@ export interface SocketTable {
   remoteAddressBytes(row: Row): Uint8Array;
   /** Hash of local address, remote address and remote port: what connections that compete for local ports share. */
   destinationHash(row: Row): number;
+  /** The same for many rows, in their order, as signed numbers. */
+  destinationHashes(rows: ArrayLike<Row>, into: Int32Array): void;
   isSameDestination(row: Row, other: Row): boolean;
+  /** `localPort` of many rows, in their order. */
+  localPorts(rows: ArrayLike<Row>, into: Uint16Array): void;
   interfaceIndex(row: Row): number;
   uid(row: Row): number;
   inode(row: Row): number;

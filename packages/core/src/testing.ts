@@ -82,6 +82,13 @@ export function tableOf(sockets: readonly SocketSpec[]): SocketTable {
     localAddressBytes: (row) => addressBytes(localAddress(row)),
     remoteAddressBytes: (row) => addressBytes(remoteAddress(row)),
     destinationHash: (row) => at(row).remotePort ?? 40_000 + row,
+    destinationHashes: (rows, into) => {
+      for (let index = 0; index < rows.length; index++)
+        into[index] = at(rows[index]).remotePort ?? 40_000 + rows[index];
+    },
+    localPorts: (rows, into) => {
+      for (let index = 0; index < rows.length; index++) into[index] = at(rows[index]).localPort ?? 80;
+    },
     isSameDestination: (row, other) =>
       localAddress(row) === localAddress(other) &&
       remoteAddress(row) === remoteAddress(other) &&

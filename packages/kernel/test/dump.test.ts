@@ -229,6 +229,32 @@ describe('DiagTable', () => {
     expect(table.isMirrorOf(0, table, 0)).toBe(false);
   });
 
+  it('hashes many rows as it hashes each', () => {
+    const table = new DiagTable();
+    const words = new Uint32Array(64);
+    const view = new DataView(words.buffer);
+    const bytes = new Uint8Array(words.buffer);
+    bytes.set(bytesOf(CLOSE_WAIT_HEX));
+    for (let index = 0; index < 200; index++) {
+      bytes[0] = index % 3 === 0 ? 10 : 2;
+      view.setUint16(4, (index * 331) & 0xffff);
+      view.setUint16(6, (index * 7919) & 0xffff);
+      bytes.fill((index * 37) & 0xff, 8, 40);
+      table.append(words, view, 0, 92);
+    }
+    const rows = Array.from({ length: 150 }, (_, index) => 199 - index);
+    const hashes = new Int32Array(rows.length);
+    for (const mirrored of [false, true]) {
+      table.endpointHashes(rows, mirrored, hashes);
+      expect([...hashes]).toEqual(rows.map((row) => table.endpointHash(row, mirrored) | 0));
+    }
+    table.destinationHashes(rows, hashes);
+    expect([...hashes]).toEqual(rows.map((row) => table.destinationHash(row) | 0));
+    const ports = new Uint16Array(rows.length);
+    table.localPorts(rows, ports);
+    expect([...ports]).toEqual(rows.map((row) => table.localPort(row)));
+  });
+
   it('spreads connections that differ in one port over the low bits of the hash', () => {
     const table = new DiagTable();
     const words = new Uint32Array(64);

@@ -172,6 +172,27 @@ export class DiagTable implements SocketTable {
     return mirrored ? mix(remote, local, (ports << 16) | (ports >>> 16)) : mix(local, remote, ports);
   }
 
+  /**
+   * The same for many rows at once, in one loop over signed words: those above 2^31 would be boxed one by one.
+   * `into` takes the hashes in the order of `rows`.
+   */
+  endpointHashes(rows: ArrayLike<number>, mirrored: boolean, into: Int32Array): void {
+    const words = new Int32Array(this.#words.buffer);
+    const bytes = this.#bytes;
+    for (let index = 0; index < rows.length; index++) {
+      const row = rows[index];
+      if (bytes[row * ROW_BYTES] === AF_INET6) {
+        into[index] = this.endpointHash(row, mirrored);
+        continue;
+      }
+      const at = row * ROW_BYTES + DiagField.localPort;
+      const ports = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+      const local = words[row * ROW_WORDS + DiagField.localAddress / 4];
+      const remote = words[row * ROW_WORDS + DiagField.remoteAddress / 4];
+      into[index] = mirrored ? mix(remote, local, (ports << 16) | (ports >>> 16)) : mix(local, remote, ports);
+    }
+  }
+
   /** Both ports in one number that the two ends of a connection share: a cheap first test before the hash. */
   portPair(row: number): number {
     const ports = this.#words[row * ROW_WORDS + DiagField.localPort / 4];
@@ -192,6 +213,30 @@ export class DiagTable implements SocketTable {
     const local = this.#addressHash(row, DiagField.localAddress);
     const remote = this.#addressHash(row, DiagField.remoteAddress);
     return mix(remote, local, this.remotePort(row));
+  }
+
+  destinationHashes(rows: ArrayLike<number>, into: Int32Array): void {
+    const words = new Int32Array(this.#words.buffer);
+    const bytes = this.#bytes;
+    for (let index = 0; index < rows.length; index++) {
+      const row = rows[index];
+      if (bytes[row * ROW_BYTES] === AF_INET6) {
+        into[index] = this.destinationHash(row);
+        continue;
+      }
+      const port = row * ROW_BYTES + DiagField.remotePort;
+      const local = words[row * ROW_WORDS + DiagField.localAddress / 4];
+      const remote = words[row * ROW_WORDS + DiagField.remoteAddress / 4];
+      into[index] = mix(remote, local, (bytes[port] << 8) | bytes[port + 1]);
+    }
+  }
+
+  localPorts(rows: ArrayLike<number>, into: Uint16Array): void {
+    const bytes = this.#bytes;
+    for (let index = 0; index < rows.length; index++) {
+      const at = rows[index] * ROW_BYTES + DiagField.localPort;
+      into[index] = (bytes[at] << 8) | bytes[at + 1];
+    }
   }
 
   isSameDestination(row: number, other: number): boolean {

@@ -71,14 +71,17 @@ class WantedEnds {
   readonly #peerNamespaces: ObservedNamespace[] = [];
 
   constructor(rowsOf: ReadonlyMap<ObservedNamespace, readonly number[]>) {
-    for (const [namespace, rows] of rowsOf) {
+    const wanted = [...rowsOf].map(([namespace, rows]) => {
+      const { table } = namespace;
+      return [namespace, rows.filter((row) => !SINGLE_STATES.has(table.state(row)))] as const;
+    });
+    for (const [namespace, rows] of wanted) {
       const entries = new Int32Array(namespace.table.count).fill(-1);
       this.#entries.set(namespace, entries);
-      for (const row of rows) {
-        if (SINGLE_STATES.has(namespace.table.state(row))) continue;
-        entries[row] = this.#rows.length;
+      for (let index = 0; index < rows.length; index++) {
+        entries[rows[index]] = this.#rows.length;
         this.#namespaces.push(namespace);
-        this.#rows.push(row);
+        this.#rows.push(rows[index]);
       }
     }
     const slots = 2 ** Math.ceil(Math.log2(this.#rows.length * 2 + 2));
@@ -86,14 +89,17 @@ class WantedEnds {
     this.#next = new Int32Array(this.#rows.length);
     this.#peerRows = new Int32Array(this.#rows.length).fill(NONE);
     let states = 0;
-    for (let entry = 0; entry < this.#rows.length; entry++) {
-      const { table } = this.#namespaces[entry];
-      const row = this.#rows[entry];
-      const slot = table.endpointHash(row, true) & (slots - 1);
-      this.#next[entry] = this.#first[slot];
-      this.#first[slot] = entry;
-      this.#portPairs[table.portPair(row)] = 1;
-      states |= FIT_MASKS[table.state(row) & 15];
+    let entry = 0;
+    for (const [{ table }, rows] of wanted) {
+      const hashes = new Int32Array(rows.length);
+      table.endpointHashes(rows, true, hashes);
+      for (let index = 0; index < rows.length; index++, entry++) {
+        const slot = hashes[index] & (slots - 1);
+        this.#next[entry] = this.#first[slot];
+        this.#first[slot] = entry;
+        this.#portPairs[table.portPair(rows[index])] = 1;
+        states |= FIT_MASKS[table.state(rows[index]) & 15];
+      }
     }
     this.#states = states;
   }
@@ -106,10 +112,12 @@ class WantedEnds {
     for (let state = 0; state < 16; state++) {
       if (((states >> state) & 1) === 0) continue;
       const rows = table.rowsIn(state);
+      const hashes = new Int32Array(rows.length);
+      table.endpointHashes(rows, false, hashes);
       for (let index = 0; index < rows.length; index++) {
         const row = rows[index];
         if (portPairs[table.portPair(row)] === 0) continue;
-        let entry = first[table.endpointHash(row, false) & mask];
+        let entry = first[hashes[index] & mask];
         for (; entry >= 0; entry = this.#next[entry]) this.#match(entry, namespace, row);
       }
     }

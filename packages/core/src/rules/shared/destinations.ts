@@ -15,14 +15,16 @@ export function crowdedDestinations(
   ports?: Uint8Array,
 ): readonly (readonly Row[])[] {
   if (rows.length < least) return [];
+  const localPorts = new Uint16Array(rows.length);
+  const hashes = new Int32Array(rows.length);
+  if (ports) table.localPorts(rows, localPorts);
+  table.destinationHashes(rows, hashes);
   /** Slot of each of the rows, plus one; 0 = its port is not meant. */
   const slots = new Uint32Array(rows.length);
   const counts = new Uint32Array(SLOTS);
   for (let index = 0; index < rows.length; index++) {
-    const row = rows[index];
-    if (ports && ports[table.localPort(row)] === 0) continue;
-    const hash = table.destinationHash(row);
-    const slot = (hash ^ (hash >>> 16)) & (SLOTS - 1);
+    if (ports && ports[localPorts[index]] === 0) continue;
+    const slot = (hashes[index] ^ (hashes[index] >>> 16)) & (SLOTS - 1);
     slots[index] = slot + 1;
     counts[slot]++;
   }

@@ -38,7 +38,8 @@ export function whereIs({ namespace, row }: SocketRef, context: RuleContext): st
 export function peerEvidence(peers: SocketRefs<SocketRef | undefined> | undefined, context: RuleContext): Evidence[] {
   if (!peers) return [];
   const byState = new Map<number, { count: number; unreadBytes: number; places: Map<number, string> }>();
-  for (const peer of peers) {
+  for (let index = 0; index < peers.length; index++) {
+    const peer = peers.at(index);
     if (!peer) continue;
     const { table } = peer.namespace;
     const state = table.state(peer.row);
