@@ -1,14 +1,6 @@
 import type { RemedyAdvice } from '../finding.ts';
 import type { Forecast } from '../forecast/forecast.ts';
-import {
-  commandLine,
-  fixProgram,
-  look,
-  remedyList,
-  restartHolder,
-  setSysctl,
-  ssState,
-} from '../rules/shared/remedies.ts';
+import { commandLine, fixProgram, look, remedyList, restartHolder, ssState } from '../rules/shared/remedies.ts';
 import { thousands } from '../rules/shared/words.ts';
 import type { NamespaceSnapshot } from '../snapshot.ts';
 import { TcpState } from '../tcp/states.ts';
@@ -97,13 +89,12 @@ function clear({ port, blockers }: PortSituation): RemedyAdvice | undefined {
 }
 
 /** Only for a port in the range that outgoing connections get. */
-function reserve({ namespace, facts }: PortSituation): RemedyAdvice | undefined {
+function reserve({ facts }: PortSituation): RemedyAdvice | undefined {
   if (!facts.isEphemeral || facts.isReserved !== false || facts.reservedWithPort === undefined) return undefined;
-  return setSysctl(
-    namespace,
-    'net.ipv4.ip_local_reserved_ports',
-    facts.reservedWithPort,
-    'keep outgoing connections of other programs off this port',
-    'one port less for them; lost at the next boot unless written to /etc/sysctl.d',
-  );
+  return {
+    id: 'sysctl',
+    what: 'keep outgoing connections of other programs off this port',
+    command: `sysctl -w net.ipv4.ip_local_reserved_ports=${facts.reservedWithPort}`,
+    cost: 'one port less for them; lost at the next boot unless written to /etc/sysctl.d',
+  };
 }
