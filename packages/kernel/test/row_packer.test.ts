@@ -24,12 +24,14 @@ async function dumped(datagrams: readonly Uint8Array[], program: WebAssembly.Mod
     Buffer.from(table.bytes.subarray(table.offset(row), table.offset(row) + 72)).toString('hex'),
     table.cgroupId(row),
     table.mark(row),
+    table.v6only(row),
+    Buffer.from(table.bytes.subarray(table.offset(row) + 84, table.offset(row) + 88)).toString('hex'),
   ]);
   return { rows, incomplete };
 }
 
 const attribute = fc.record({
-  type: fc.constantFrom(2, 8, 15, 15, 21, 21, 22),
+  type: fc.constantFrom(2, 8, 11, 11, 15, 15, 21, 21, 22),
   value: fc.uint8Array({ minLength: 0, maxLength: 16 }),
   length: fc.option(fc.integer({ min: 0, max: 60 }), { freq: 8 }),
 });

@@ -1,5 +1,5 @@
 // AssemblyScript: compiled to WebAssembly by the build. Packs the socket messages of a datagram into rows of DiagTable,
-// as src/wire/socket_table.ts does one by one: struct inet_diag_msg, cgroup id, mark, presence bits.
+// as src/wire/socket_table.ts does one by one: struct inet_diag_msg, cgroup id, mark, presence bits and IPV6_V6ONLY.
 
 /** One datagram, and room for what is read beyond it. */
 export const REPLY: usize = memory.data(32768 + 64);
@@ -15,10 +15,13 @@ const SOCKET_BYTES: u32 = 72;
 const TCPDIAG_GETSOCK = 18;
 const SOCK_DIAG_BY_FAMILY = 20;
 const DUMP_INTR = 0x10;
+const V6ONLY = 11;
 const MARK = 15;
 const CGROUP_ID = 21;
 const HAS_CGROUP: u32 = 1;
 const HAS_MARK: u32 = 2;
+const HAS_V6ONLY: u32 = 4;
+const IS_V6ONLY: u32 = 8;
 
 /**
  * Packs messages from `at` on, up to the first that is no socket of this dump, or until the room for rows is full.
@@ -59,6 +62,8 @@ function packRow(row: usize, socket: usize, end: usize): void {
     } else if (type == MARK && length >= 8) {
       mark = load<u32>(at + 4);
       present |= HAS_MARK;
+    } else if (type == V6ONLY && length >= 5) {
+      present |= load<u8>(at + 4) == 0 ? HAS_V6ONLY : HAS_V6ONLY | IS_V6ONLY;
     }
     at += (length + 3) & ~3;
   }

@@ -1,0 +1,34 @@
+import { TcpState } from '@lastack/core';
+import { DiagField } from './inet_diag.ts';
+
+const STATES = 16;
+
+/** Row numbers sorted by state. */
+export class RowsByState {
+  readonly count: number;
+  readonly #rows: Uint32Array;
+  /** Where the rows of each state begin; one more for the end. */
+  readonly #starts = new Uint32Array(STATES + 1);
+
+  /** @param bytes rows of `rowBytes` each, struct inet_diag_msg first */
+  constructor(bytes: Uint8Array, rowBytes: number, count: number) {
+    this.count = count;
+    this.#rows = new Uint32Array(count);
+    const states = new Uint8Array(count);
+    const sizes = new Uint32Array(STATES);
+    for (let row = 0, at: number = DiagField.state; row < count; row++, at += rowBytes) {
+      // As `state` of the table has it.
+      const state = bytes[at] === TcpState.CLOSE ? TcpState.BOUND_INACTIVE : bytes[at] & (STATES - 1);
+      states[row] = state;
+      sizes[state]++;
+    }
+    for (let state = 0; state < STATES; state++) this.#starts[state + 1] = this.#starts[state] + sizes[state];
+    const next = this.#starts.slice();
+    const rows = this.#rows;
+    for (let row = 0; row < count; row++) rows[next[states[row]]++] = row;
+  }
+
+  rowsIn(state: number): Uint32Array {
+    return this.#rows.subarray(this.#starts[state & (STATES - 1)], this.#starts[(state & (STATES - 1)) + 1]);
+  }
+}
