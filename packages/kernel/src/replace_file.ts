@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
 import { errorCode } from './procfs/errors.ts';
 
@@ -12,9 +22,27 @@ export function readFileIfThere(file: string): string | undefined {
   }
 }
 
+/**
+ * Makes a directory and those above it that are missing. (Node's own recursive mkdir never returns where a file system
+ * answers ENOENT below a directory that exists, as /proc does.)
+ * @returns those made, the outermost first. @throws file system errors
+ */
+export function makeDirectories(directory: string, mode: number): string[] {
+  if (existsSync(directory)) return [];
+  const made = makeDirectories(path.dirname(directory), mode);
+  try {
+    mkdirSync(directory, { mode });
+    return [...made, directory];
+  } catch (error) {
+    // Another process was faster.
+    if (errorCode(error) === 'EEXIST') return made;
+    throw error;
+  }
+}
+
 /** Writes the whole file or leaves the old one, also when power fails. Its folder is made. @throws file system errors */
 export function replaceFile(file: string, text: string): void {
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
+  makeDirectories(path.dirname(file), 0o755);
   const draft = `${file}.${process.pid}.new`;
   try {
     const fd = openSync(draft, 'w', 0o644);

@@ -164,6 +164,11 @@ describe('the journal file', () => {
       /^writing the journal .*: part of the path is not a directory; nothing was/,
     );
     expect(() => openJournal(capturedEffects([], { env: {}, uid: 1000 })).begin(DRAFT)).toThrow(/XDG_STATE_HOME/);
+    // Node's own recursive mkdir never returns here.
+    const below = openJournal(capturedEffects([], { env: { XDG_STATE_HOME: '/proc/no-such' } }));
+    expect(() => below.begin(DRAFT)).toThrow(
+      /^writing the journal \/proc\/no-such.*nothing was changed; set XDG_STATE_HOME/,
+    );
   });
 
   it.skipIf(SKIP)('says that the disk is full before anything is applied, and goes on when there is room', async () => {

@@ -46,7 +46,7 @@ function remediesFor(namespace: NamespaceSnapshot, reusable: boolean): RemedyAdv
     fixProgram(
       'let the other end close first, or use more addresses for either end: each pair of addresses has its own ports',
     ),
-    low > 15_000
+    low > 15_000 && !reusable
       ? setSysctl(
           namespace,
           'ip_local_port_range',

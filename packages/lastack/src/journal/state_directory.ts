@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { makeDirectories } from '@lastack/kernel';
 import { type Effects, Exit, UserError } from '../effects.ts';
 
 type Place = Pick<Effects, 'env' | 'uid'>;
@@ -23,11 +24,8 @@ export function stateDirectory({ env, uid }: Place): string {
 /** Creates the directory for its owner alone, durably. @throws a system error, or UserError when others own it */
 export function makeStateDirectory(place: Place): string {
   const directory = stateDirectory(place);
-  const first = mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if (first !== undefined) {
-    for (let made = directory; made.length >= first.length; made = path.dirname(made))
-      syncDirectory(path.dirname(made));
-  }
+  const made = makeDirectories(directory, 0o700);
+  for (const each of made.reverse()) syncDirectory(path.dirname(each));
   checkOwner(directory, place.uid);
   return directory;
 }

@@ -25,7 +25,8 @@ export interface Layout {
   owner: number;
 }
 
-const NAMESPACE_WIDTH = 16;
+/** `netns-4026532315` and two spaces. */
+const NAMESPACE_WIDTH = 18;
 const STATE_WIDTH = 12;
 const QUEUE_WIDTH = 8;
 const CLEARS_WIDTH = 18;
