@@ -52,7 +52,7 @@ function findingOf(group: Group, namespace: NamespaceSnapshot, context: RuleCont
   const isCapped = somaxconn !== undefined && rows.every((row) => table.sendQueue(row) === somaxconn);
   const resets = settings.tcp_abort_on_overflow === 1;
   const clientsSee = resets
-    ? 'New clients get a reset (tcp_abort_on_overflow is set).'
+    ? 'New clients get no answer and repeat their SYN; those in the middle of a handshake get a reset (tcp_abort_on_overflow is set).'
     : 'New clients get no answer and repeat their SYN, or believe they are connected and wait.';
   return {
     rule: 'listen-queue-full',

@@ -273,8 +273,9 @@ export const CLOSING_SETTINGS: readonly KernelSetting[] = [
     defaultNote: 'no limit; 1000 before 6.1',
     range: INT,
     sensible: { least: 1, most: 2_147_483_647 },
-    sensibleBecause: 'with 0 or less no reset that is off by a byte would ever be questioned',
-    governs: 'how many challenge ACKs the namespace sends in a second (RFC 5961)',
+    sensibleBecause: 'with 0 or less the kernel draws any number each second, or none is sent, as its version has it',
+    governs:
+      'how many challenge ACKs the namespace sends in a second (RFC 5961); each second draws from half to one and a half times it',
     doesNotGovern: 'any time to clear',
     takesEffect: 'at once',
     risk: 'a small limit that all connections share lets outsiders find out about connections',

@@ -20,14 +20,24 @@ const TIMEOUTS: readonly Timeout[] = [
     governs: 'after the last segment of an established connection',
     risk: FORGOTTEN,
   },
-  { state: 'fin_wait', seconds: 120, governs: 'after the first FIN', risk: FORGOTTEN },
+  {
+    state: 'fin_wait',
+    seconds: 120,
+    governs: 'after the first FIN, until that is acknowledged or repeated',
+    risk: FORGOTTEN,
+  },
   {
     state: 'close_wait',
     seconds: 60,
     governs: 'after the last segment of a half-closed one (one FIN sent and acknowledged, the other end still open)',
     risk: `${FORGOTTEN}; 60 s is short for programs that answer late after a half-close`,
   },
-  { state: 'last_ack', seconds: 30, governs: 'after the second FIN', risk: FORGOTTEN },
+  {
+    state: 'last_ack',
+    seconds: 30,
+    governs: 'after the second FIN, for which the first one repeated is taken as well',
+    risk: FORGOTTEN,
+  },
   { state: 'time_wait', seconds: 120, governs: 'after both FINs are acknowledged', risk: MORE_ENTRIES },
   { state: 'close', seconds: 10, governs: 'after a reset', risk: MORE_ENTRIES },
   {
@@ -36,7 +46,12 @@ const TIMEOUTS: readonly Timeout[] = [
     governs: 'once nf_conntrack_tcp_max_retrans retransmissions went by unanswered',
     risk: FORGOTTEN,
   },
-  { state: 'unacknowledged', seconds: 300, governs: 'while sent data is not acknowledged', risk: FORGOTTEN },
+  {
+    state: 'unacknowledged',
+    seconds: 300,
+    governs: 'while sent data is not acknowledged, until max_retrans applies',
+    risk: FORGOTTEN,
+  },
 ];
 
 const COMMON = {
@@ -104,13 +119,13 @@ export const CONNTRACK_SETTINGS: readonly KernelSetting[] = [
   flag(
     'be_liberal',
     '0',
-    'whether of the segments outside the window only resets are invalid (1) or all are (0)',
+    'whether segments above the window pass (1) or are invalid (0), resets included',
     'with 1 segments pass that fit no window',
   ),
   flag(
     'ignore_invalid_rst',
     '0',
-    'whether a reset outside the window is invalid (0) or passes (1)',
+    'whether a reset below what is acknowledged already is invalid (0) or passes (1)',
     'with 1 forged resets pass the firewall',
     '5.14',
   ),

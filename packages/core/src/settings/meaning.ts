@@ -124,8 +124,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   tcp_keepalive_probes: keepalive,
   tcp_invalid_ratelimit: (value) =>
     `one connection answers segments that do not fit at most every ${formatDuration(value)}`,
-  tcp_challenge_ack_limit: (value) =>
-    value === 2_147_483_647 ? 'challenge ACKs are not limited' : `at most ${value} challenge ACKs a second`,
+  tcp_challenge_ack_limit: (value) => {
+    if (value < 1) return 'challenge ACKs have no limit that could be relied on';
+    return value === 2_147_483_647 ? 'challenge ACKs are not limited' : `about ${value} challenge ACKs a second`;
+  },
   tcp_max_orphans: (value) => `more than ${value} orphans on the host, and the next are reset`,
   tcp_syn_retries: (_value, settings, hz) =>
     spanned('tcp_syn_retries', settings, hz, (span) => `a connect() without any answer fails after ${span}`),
@@ -139,8 +141,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     ),
   tcp_abort_on_overflow: (value) =>
     value === 0
-      ? 'a client that finds the accept queue full tries again'
-      : 'a client that finds the accept queue full is reset',
+      ? 'a client whose handshake ends when the accept queue is full tries again'
+      : 'a client whose handshake ends when the accept queue is full is reset',
   tcp_syncookies: (value) => SYNCOOKIES[value],
   somaxconn: (value) => `a listen() gets a queue of at most ${value} connections`,
   ip_local_port_range: (low, { ip_local_port_range_high: high = low }) =>

@@ -53,7 +53,8 @@ export const OPENING_SETTINGS: readonly KernelSetting[] = [
     defaultNote: 'from the size of the memory, at boot',
     range: INT,
     sensible: { least: 1, most: 2_147_483_647 },
-    governs: 'how many half-open connections a listener keeps while tcp_syncookies is 0',
+    governs:
+      'how many half-open connections a listener keeps while tcp_syncookies is 0: of hosts not known yet three quarters of it',
     doesNotGovern: 'complete connections that wait for accept(): that is somaxconn and the backlog of listen()',
     takesEffect: 'at once',
     risk: 'high values cost memory under a flood of SYNs',
@@ -95,8 +96,9 @@ export const OPENING_SETTINGS: readonly KernelSetting[] = [
     kernelDefault: '0',
     range: BYTE,
     sensible: { least: 0, most: 1 },
-    governs: 'whether a client that finds the accept queue full is reset (1) or left to try again (0)',
-    doesNotGovern: 'how long the queue is',
+    governs:
+      'whether a client whose handshake ends when the accept queue has become full is reset (1) or left to try again (0)',
+    doesNotGovern: 'how long the queue is, SYNs that come when it is full already: they are dropped either way',
     takesEffect: 'at once',
     risk: 'with 1 a short burst makes clients fail that would have been served a second later',
   },
@@ -111,7 +113,7 @@ export const OPENING_SETTINGS: readonly KernelSetting[] = [
     since: '5.14',
     governs: 'whether connections that wait for accept() move to another SO_REUSEPORT listener when theirs is closed',
     doesNotGovern: 'listeners without SO_REUSEPORT, accepted connections',
-    takesEffect: 'new sockets',
+    takesEffect: 'at once',
     risk: 'the other listener must serve the same purpose',
   },
   {

@@ -6,7 +6,8 @@ import { describe, expect } from 'vitest';
 import { type Connection, clientSide, connections, finish, SERVICE_PORT } from '../../../lab/src/connection.ts';
 import { missingNamespaces } from '../support/privileged.ts';
 import { ss } from '../support/ss.ts';
-import { check, cutBoth, has, inLab, python, seen, set, stateOf, untilState } from './check.ts';
+import { straySegments } from '../support/stray.ts';
+import { check, cutBoth, has, inLab, seen, set, stateOf, untilState } from './check.ts';
 
 /** A timer fires late, by up to an eighth, and the machine may be busy. */
 const SLACK_MS = 5_000;
@@ -232,7 +233,8 @@ describe.skipIf(missingNamespaces() !== undefined)('verdicts on settings, on thi
         await finish(world.client, fdsOf(all), 'close');
         await finish(world.server, [all[0].serverFd], 'close');
         await untilState(world.client, one, 'TIME_WAIT');
-        await strayAck(world, all[0]);
+        // It is answered, and the peer, which knows no such connection any more, resets.
+        await straySegments(world, all);
         await sleep(1_000);
         expect(await stateOf(world.client, one), `tcp_rfc1337=${value}`).toBe(wanted);
       }
@@ -366,29 +368,5 @@ async function tryConnect(world: World, reuse: number): Promise<string> {
   return world.client.call('connect', { to, limitMs: 5_000 }).then(
     () => 'ok',
     ({ code }: { code?: string }) => code ?? 'failed',
-  );
-}
-
-/** A segment that fits nowhere, as if from the peer: it is answered, and the peer, which knows no such connection, resets. */
-async function strayAck(world: World, { clientPort, servicePort }: Connection): Promise<void> {
-  await python(
-    world.server,
-    `
-import json, socket, struct, sys
-source, target, sport, dport = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-def segment(checksum):
-    return struct.pack('!HHIIBBHHH', sport, dport, 1, 1, 5 << 4, 0x10, 1024, checksum, 0)
-pseudo = socket.inet_aton(source) + socket.inet_aton(target) + struct.pack('!BBH', 0, 6, 20) + segment(0)
-total = sum(struct.unpack('!%dH' % (len(pseudo) // 2), pseudo))
-while total >> 16: total = (total & 0xffff) + (total >> 16)
-s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
-s.bind((source, 0))
-s.sendto(segment(~total & 0xffff), (target, 0))
-print(json.dumps('sent'))
-`,
-    world.serverAddress,
-    world.clientAddress,
-    String(servicePort),
-    String(clientPort),
   );
 }
