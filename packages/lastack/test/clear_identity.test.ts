@@ -52,7 +52,7 @@ describe.skipIf(missingNamespaces() !== undefined)('an address pair that was re-
     }
   }
 
-  it(`is never hit by ${REQUESTS} attempts on its old sockets`, { timeout: LIMIT_MS }, async () => {
+  it(`is never hit by ${REQUESTS} attempts on its old sockets`, { timeout: LIMIT_MS, retry: 0 }, async () => {
     let requests = 0;
     let reused = 0;
     const report = await withReopener(async ({ pid = 0 }) => {
@@ -81,7 +81,7 @@ describe.skipIf(missingNamespaces() !== undefined)('an address pair that was re-
     expect((report as { opened: number }).opened).toBeGreaterThan(1_000);
   });
 
-  it('is reported as another identity, and left alone', { timeout: LIMIT_MS }, async () => {
+  it('is reported as another identity, and left alone', { timeout: LIMIT_MS, retry: 0 }, async () => {
     const report = await withReopener(async ({ pid = 0 }) => {
       const actor = { pid, name: 'reopener', netnsInode: 7 } as Parameters<typeof diagOf>[0];
       const context = contextOf([actor]);

@@ -32,7 +32,7 @@ async function reopened(actor: Actor, during: (ports: readonly number[]) => Prom
 }
 
 describe.skipIf(missingNamespaces())('reset while address pairs are re-used', () => {
-  it('hits no connection but those that were meant', { timeout: LIMIT_MS }, async () => {
+  it('hits no connection but those that were meant', { timeout: LIMIT_MS, retry: 0 }, async () => {
     const lab = new Lab({ actorFile: await bundleActor() });
     const context = contextOf(lab.actors);
     try {

@@ -45,6 +45,8 @@ export async function resetByChallenge(
     bench.sender.send(probe, target.interfaceIndex);
     const expected = await answer(bench, clock, signal, ends, pauseMs);
     if (expected === undefined) continue;
+    // Taken before the next look, not after it: behind the look it could already be the number of a successor.
+    const latest = latestOf(drain(bench.tap), ends) ?? expected;
     // Still the same socket after the answer, so it was the one that answered: no two share an address pair. Should
     // another take its place right now, the number would not be the one that it expects.
     const after = await bench.look(target);
@@ -52,7 +54,6 @@ export async function resetByChallenge(
     // A peer that knows nothing of the connection answers the stray ACK with a reset of its own.
     if (after.kind === 'gone') return { outcome: 'applied' };
     wasAnswered = true;
-    const latest = latestOf(drain(bench.tap), ends) ?? expected;
     bench.sender.send(exactReset(ends.remote, ends.local, latest), target.interfaceIndex);
     if ((await bench.look(target)).kind !== 'there') return { outcome: 'applied' };
     await clock.sleep(pauseMs);
