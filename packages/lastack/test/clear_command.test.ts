@@ -130,7 +130,7 @@ describe.skipIf(missing !== undefined && !process.env.CI)('lastack clear', () =>
     });
   });
 
-  it.each(['close-wait-eof-unread', 'fin-wait-1-blackhole-orphan', 'fin-wait-2-held'])(
+  it.each(['close-wait-eof-unread', 'fin-wait-1-blackhole-orphan', 'fin-wait-2-held', 'established-blackhole'])(
     'is what the doctor recommends for %s, and that clears what it found',
     async (name) => {
       await inScenario(name, async (stage) => {

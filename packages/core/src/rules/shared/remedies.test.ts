@@ -42,6 +42,11 @@ describe('commands', () => {
     expect(dropSocket(blue, [0, 1], holder()).command).toMatch(
       /^lastack clear state close-wait netns blue pid \d+ stuck --dry-run$/,
     );
+    const open = namespaceOf([{ state: TcpState.ESTABLISHED, cookie: 0x3cn }, { state: TcpState.ESTABLISHED }]);
+    expect(dropSocket(open, [0, 1], holder({ owners: [] })).command).toBe(
+      'lastack clear state established stuck --established --dry-run',
+    );
+    expect(dropSocket(open, [0], holder()).command).toBe('lastack clear cookie:3c --dry-run');
     const raise = setSysctl(blue, 'somaxconn', 9, '', '');
     expect(raise.command).toBe('lastack tune set somaxconn=9 --netns blue');
     expect(setSysctl(own, 'ip_local_port_range', '15000 60999', '', '').command).toBe(

@@ -1,7 +1,7 @@
 import type { RemedyAdvice } from '../../finding.ts';
 import { masked } from '../../printable.ts';
 import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
-import { stateName } from '../../tcp/states.ts';
+import { stateName, TcpState } from '../../tcp/states.ts';
 import type { Holder } from './holder.ts';
 import { listed } from './words.ts';
 
@@ -87,6 +87,8 @@ export function clearFilter(namespace: NamespaceSnapshot, rows: readonly Row[], 
     ...(enterPath === undefined ? [] : ['netns', label]),
     ...(pids.length === 1 ? ['pid', String(pids[0])] : []),
     'stuck',
+    // Open connections are left alone unless they are asked for, or named singly.
+    ...(table.state(row) === TcpState.ESTABLISHED ? ['--established'] : []),
   ];
 }
 
