@@ -108,7 +108,7 @@ async function clear(effects: Effects, words: string[], flags: ClearFlags): Prom
     const selected = await select(effects, observation, wanted, findings);
     const { targets, guarded } = guard(effects, targetsFor(effects, observation, selected, findings), wanted, flags);
     const report = new ClearReport(effects, flags, observation, guarded);
-    if (targets.length === 0) return report.nothing(guarded.length);
+    if (targets.length === 0) return report.nothing(guarded.length, scope);
     checkLimit(targets.length, limit);
     const abilities = await findAbilities(effects, targets);
     const steps = planSteps(targets, { abilities, means: remedies, forced });
@@ -281,7 +281,7 @@ async function clearTimeWait(
   try {
     const matches = await matchMinisockets(effects, opened, filter, notes);
     const count = matches.reduce((sum, { table }) => sum + table.count, 0);
-    if (count === 0) return report.nothing();
+    if (count === 0) return report.nothing(scope);
     checkLimit(count, limit);
     const refusal = await REMEDIES.destroy?.probe?.(effects);
     if (refusal) return report.refused(matches, refusal);

@@ -65,7 +65,8 @@ export function retuneCommand(program: Command, effects: Effects, done: (code: n
 async function retune(effects: Effects, words: string[], flags: RetuneFlags, wish: RetuneWish): Promise<number> {
   const limit = readLimit(flags.max);
   const wanted = readWanted(effects, words, flags);
-  const observation = await observe(effects, scopeOf(wanted, flags));
+  const scope = scopeOf(wanted, flags);
+  const observation = await observe(effects, scope);
   const interruption = effects.interruptible();
   try {
     const selected = await select(effects, observation, wanted);
@@ -76,7 +77,7 @@ async function retune(effects: Effects, words: string[], flags: RetuneFlags, wis
     const planned = await planRetunes(planning, allowed);
     const plan: RetunePlan = { ...sorted(planned), guarded };
     const report = new RetuneReport(effects, flags, wish, observation, plan);
-    if (allowed.length === 0) return report.nothing();
+    if (allowed.length === 0) return report.nothing(scope);
     if (interruption.signal.aborted) return report.finished([], true);
     if (flags.dryRun) return report.planned();
     if (!(await isConfirmed(effects, report, plan, flags))) return report.declined();

@@ -4,6 +4,7 @@ import { type Effects, UserError } from '../../effects.ts';
 import { checkCgroups } from '../../engine/filter_context.ts';
 import type { Scope } from '../../engine/namespaces.ts';
 import type { Target } from '../../engine/target.ts';
+import { checkNamespaces } from '../../engine/tune/place.ts';
 import type { Journal } from '../../journal/journal.ts';
 import { openJournal } from '../../journal/open.ts';
 import { recover } from '../../journal/recover.ts';
@@ -56,6 +57,7 @@ export function readFilter(
   const of = [ast, ...more].flatMap(({ expression }) => expression ?? []);
   const filter: FilterAst = of.length > 1 ? { ...ast, expression: { type: 'and', of } } : { ...ast, expression: of[0] };
   checkCgroups(effects, filter);
+  checkNamespaces(effects, filter);
   for (const note of filter.notes) effects.stderr.write(`lastack: ${note}\n`);
   return filter;
 }
