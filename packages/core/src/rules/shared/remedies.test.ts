@@ -55,6 +55,21 @@ describe('commands', () => {
     expect(capture(blue, '10.0.0.2', 7).command).toMatch(/^nsenter --net=\/run\/netns\/blue tcpdump -ni any host 10/);
   });
 
+  // What an unacknowledged FIN adds to the queue is no data; that a graceful close sends a FIN, RFC 9293, 3.10.4.
+  it.each([
+    [TcpState.CLOSE_WAIT, 0, /^no data waits to be sent; the peer sees a FIN, or a reset where/],
+    [TcpState.CLOSE_WAIT, 40, /^80 bytes not acknowledged may be lost and the peer may get a reset where a FIN/],
+    [TcpState.FIN_WAIT1, 1, /^no data waits to be sent; the peer may get a reset/],
+    [TcpState.FIN_WAIT1, 301, /^600 bytes not acknowledged may be lost; the peer may get a reset/],
+    [TcpState.ESTABLISHED, 100, /^200 bytes not acknowledged may be lost; the peer may get a reset/],
+  ])('costs in state %i with %i bytes in each send queue', (state, sendQueue, expected) => {
+    const two = namespaceOf([
+      { state, sendQueue, inode: 1 },
+      { state, sendQueue, inode: 2 },
+    ]);
+    expect(dropSocket(two, [0, 1], holder()).cost).toMatch(expected);
+  });
+
   it('quote what the host named', () => {
     expect(restartHolder(holder({ unit: "a b';rm -rf.service" }))?.command).toBe(
       "systemctl restart 'a b'\\'';rm -rf.service'",
