@@ -7,6 +7,7 @@ export * from './finding.ts';
 export * from './forecast/mod.ts';
 export * from './plan/guards.ts';
 export * from './plan/ladder.ts';
+export * from './plan/losses.ts';
 export * from './plan/means.ts';
 export * from './plan/plan.ts';
 export * from './plan/target.ts';

@@ -131,7 +131,15 @@ describe('ls', () => {
   it('ends with 1 and a line where nothing matches', async () => {
     const { code, out, err } = await lastack(['ls', ...NOTHING]);
     expect({ code, out }).toEqual({ code: 1, out: '' });
-    expect(err).toMatch(/^lastack: no socket matches$/m);
+    expect(err).toMatch(/^lastack: no socket matches in this network namespace; --all-netns looks in all$/m);
+    const everywhere = await lastack(['ls', '--all-netns', ...NOTHING]);
+    expect(everywhere.err).toMatch(/^lastack: no socket matches$/m);
+  });
+
+  it.each(['ls', 'clear'])('%s: says which namespaces there are where the named one is not', async (command) => {
+    const { code, out, err } = await lastack([command, 'netns', 'no-such-netns']);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toMatch(/^lastack: there is no network namespace 'no-such-netns', or it is gone; there are .+\n$/);
   });
 
   it('prints one JSON document, also where nothing matches', async () => {

@@ -286,20 +286,24 @@ describe.skipIf(skip)('block, the remedy', { timeout: LIMIT_MS }, () => {
     const added = await run('block', 'add', cookie, '--for', '2m');
     expect(added).toMatchObject({ code: 0, err: '' });
     expect(added.out).toMatch(/^blocked .* \(reject\) for 2 min in .*; to take it back: lastack undo 1\n/);
-    const listed = JSON.parse((await run('block', 'list', '--all-netns', '--json')).out);
+    const listed = JSON.parse((await run('block', 'list', '--json')).out);
     expect(listed).toMatchObject({ schema: 'lastack.blocks/1' });
     expect(listed.blocks).toContainEqual(
       expect.objectContaining({ local: target.local, remote: target.remote, verdict: 'reject', permanent: false }),
     );
+    expect((await run('block', 'list', '--own-netns')).out).not.toContain(connection);
     expect((await run('block', 'list', '--all-netns')).out).toMatch(new RegExp(`${connection}\\s+reject\\s+1 min`));
     await expect(run('block', 'add', cookie, '--permanent')).rejects.toThrow('does not outlive a restart');
     await expect(run('block', 'add', cookie, '--for', '2x')).rejects.toThrow('not a time');
     await expect(run('block', 'add', cookie, '--reject', '--drop')).rejects.toThrow('exclude');
     await expect(run('block', 'remove')).rejects.toThrow(UserError);
-    const removed = await run('block', 'remove', '--all-netns', connection);
+    // Those of this world are elsewhere, and a bare --all does not reach there.
+    expect((await run('block', 'remove', '--all', '--dry-run')).out).not.toContain(connection);
+    expect((await run('block', 'remove', connection, '--dry-run')).out).toContain('would remove 1 block');
+    const removed = await run('block', 'remove', cookie);
     expect(removed).toMatchObject({ code: 0, out: expect.stringContaining('removed 1 block') });
     expect(await tables(world.client)).toBe('');
-    expect(await run('block', 'remove', '--all-netns', connection)).toMatchObject({ code: 1, out: '' });
+    expect(await run('block', 'remove', connection)).toMatchObject({ code: 1, out: '' });
   });
 
   it('the command leaves the connection of the login alone', async () => {

@@ -100,6 +100,31 @@ describe.skipIf(missing !== undefined && !process.env.CI)('lastack clear', () =>
     });
   });
 
+  it('takes a port or an end for all that it names, narrowed as a filter would be', async () => {
+    await inScenario('close-wait-close-forgotten', async (stage) => {
+      const [{ local, remote }] = stage.sockets;
+      const planned = async (...args: string[]) => {
+        const { code, out, err } = await clearIn(stage, [...args, '--dry-run', '--json']);
+        expect([code, err]).toEqual([code === 0 ? 0 : 1, code === 0 ? '' : expect.stringContaining('no socket')]);
+        return (JSON.parse(out) as OutcomeJson).counts.planned ?? 0;
+      };
+      const lines = [...(await ss(stage.observeIn)).values()].filter(({ state: name }) => name === 'CLOSE_WAIT');
+      expect(lines.length).toBeGreaterThan(1);
+      expect(await planned(`:${local.port}`)).toBe(lines.length);
+      expect(await planned(`${local.address}:${local.port}`)).toBe(lines.length);
+      expect(await planned(`${remote.address}:${remote.port}`)).toBe(1);
+      expect(await planned(`:${local.port}`, '--address', remote.address)).toBe(0);
+      const { out } = await clearIn(stage, [`${remote.address}:${remote.port}`, '--dry-run', '--json']);
+      const cookie = `cookie:${(JSON.parse(out) as OutcomeJson).results[0].socket.cookie}`;
+      expect(await planned(cookie, '--older-than', '0s')).toBe(1);
+      expect(await planned(cookie, '--older-than', '10d')).toBe(0);
+    });
+    await inScenario('established-blackhole', async (stage) => {
+      const { code, out } = await clearIn(stage, [`:${stage.sockets[0].local.port}`, '--yes', '--json']);
+      expect([code, Object.keys(JSON.parse(out).counts)]).toEqual([1, ['guarded']]);
+    });
+  });
+
   it('never touches the connection of the login', async () => {
     await inScenario('established-blackhole', async (stage) => {
       const { local, remote } = stage.sockets[0];
@@ -130,7 +155,7 @@ describe.skipIf(missing !== undefined && !process.env.CI)('lastack clear', () =>
     });
   });
 
-  it.each(['close-wait-eof-unread', 'fin-wait-1-blackhole-orphan', 'fin-wait-2-held'])(
+  it.each(['close-wait-eof-unread', 'fin-wait-1-blackhole-orphan', 'fin-wait-2-held', 'established-blackhole'])(
     'is what the doctor recommends for %s, and that clears what it found',
     async (name) => {
       await inScenario(name, async (stage) => {
@@ -161,6 +186,10 @@ describe.skipIf(missing !== undefined && !process.env.CI)('lastack clear', () =>
     [['state', 'close-wait', '--max', 'x', '--yes'], 2, '--max x'],
     [['cookie:ffffffff', '--yes'], 1, 'no socket matches'],
     [['--interface', 'nope0', '--yes'], 2, 'nope0'],
+    [[':9', '--yes'], 1, 'no socket matches'],
+    [['cookie:ff', '--older-than', 'foo'], 2, '--older-than foo: not a duration'],
+    [['stuck', '--address', '10.0.0.300'], 2, '--address 10.0.0.300: '],
+    [['frob', '--older-than', '5s'], 2, '\n  frob\n  ^^^^\n'],
   ])('%j: exit code %i', async (args, code, words) => {
     const argv = ['--net', process.execPath, COMMAND, 'clear', ...args];
     const result = await outcomeOf(start('unshare', argv, { env: { ...process.env, XDG_STATE_HOME: state } }));

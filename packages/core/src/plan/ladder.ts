@@ -7,7 +7,7 @@ import type { ClearTarget } from './target.ts';
  * the program would have; `destroy` and `abort` reset it at once; `reset` does so from outside, with packets. Means
  * that reach beyond the one socket (signals, restarts, sweeping, firewall rules) are never planned, only asked for.
  */
-export function ladderOf({ state, kind }: ClearTarget): readonly MeansId[] {
+export function ladderOf({ state, kind }: Pick<ClearTarget, 'state' | 'kind'>): readonly MeansId[] {
   switch (state) {
     case TcpState.CLOSE_WAIT:
       return kind === 'unaccepted' ? ['destroy', 'reset'] : ['close-gracefully', 'destroy', 'abort', 'reset'];

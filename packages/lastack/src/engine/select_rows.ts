@@ -15,6 +15,7 @@ import type { Effects } from '../effects.ts';
 import { filterContext } from './filter_context.ts';
 import type { Observation, ObservedNamespace } from './observation.ts';
 import { fetchOwners } from './second_pass.ts';
+import type { ObservedRef } from './why_matches.ts';
 
 export type SelectedRows = Map<ObservedNamespace, Row[]>;
 
@@ -47,6 +48,28 @@ export async function selectRows(
     if (matching.length > 0) selected.set(namespace, matching);
   }
   return selected;
+}
+
+/** Sockets by their namespace. */
+export function rowsOfRefs(refs: readonly ObservedRef[]): SelectedRows {
+  const selected: SelectedRows = new Map();
+  for (const { namespace, row } of refs) {
+    const rows = selected.get(namespace);
+    if (rows) rows.push(row);
+    else selected.set(namespace, [row]);
+  }
+  return selected;
+}
+
+/** Those of the rows that are among the others too. */
+export function inBoth(rows: SelectedRows, others: SelectedRows): SelectedRows {
+  const both: SelectedRows = new Map();
+  for (const [namespace, some] of rows) {
+    const allowed = new Set(others.get(namespace));
+    const left = some.filter((row) => allowed.has(row));
+    if (left.length > 0) both.set(namespace, left);
+  }
+  return both;
 }
 
 /** The rows as targets, with every holder and the rule that found them stuck. */

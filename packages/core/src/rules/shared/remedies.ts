@@ -1,9 +1,11 @@
 import type { RemedyAdvice } from '../../finding.ts';
+import { ladderOf } from '../../plan/ladder.ts';
+import { unsentBytes } from '../../plan/losses.ts';
 import { masked } from '../../printable.ts';
 import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
-import { stateName } from '../../tcp/states.ts';
+import { stateName, TcpState } from '../../tcp/states.ts';
 import type { Holder } from './holder.ts';
-import { listed } from './words.ts';
+import { counted, listed } from './words.ts';
 
 /** Every command that findings recommend is made here, so that it can be changed in one place. */
 
@@ -87,19 +89,34 @@ export function clearFilter(namespace: NamespaceSnapshot, rows: readonly Row[], 
     ...(enterPath === undefined ? [] : ['netns', label]),
     ...(pids.length === 1 ? ['pid', String(pids[0])] : []),
     'stuck',
+    // Open connections are left alone unless they are asked for, or named singly.
+    ...(table.state(row) === TcpState.ESTABLISHED ? ['--established'] : []),
   ];
+}
+
+/** By the queues, and by the first rung of the ladder in this state; a harsher one may follow where that fails. */
+function dropCost({ table }: NamespaceSnapshot, rows: readonly Row[]): string {
+  const [row] = rows;
+  const state = table.state(row);
+  const unsent = rows.reduce((sum, one) => sum + unsentBytes({ state, sendQueueBytes: table.sendQueue(one) }), 0);
+  const bytes = `${counted(unsent, 'byte')} not acknowledged may be lost`;
+  if (ladderOf({ state, kind: table.kind(row) })[0] === 'close-gracefully') {
+    return unsent === 0
+      ? 'no data waits to be sent; the peer sees a FIN, or a reset where a FIN is not possible or does not end it'
+      : `${bytes} and the peer may get a reset where a FIN is not possible or does not end it`;
+  }
+  return `${unsent === 0 ? 'no data waits to be sent' : bytes}; the peer may get a reset`;
 }
 
 /** End the connections. The plan comes first: it says for each socket what the peer sees and what is lost. */
 export function dropSocket(namespace: NamespaceSnapshot, rows: readonly Row[], holder: Holder): RemedyAdvice {
   const which = rows.length === 1 ? 'it' : 'them';
-  const lost = 'data not yet delivered is lost and the peer may get a reset';
   const held = holder.owners.length > 0 ? '; the program keeps its descriptor until it closes it' : '';
   return {
     id: 'drop',
     what: `end ${which} by the gentlest means that works; this shows the plan, without --dry-run it is carried out`,
     command: commandLine(['lastack', 'clear', ...clearFilter(namespace, rows, holder), '--dry-run']),
-    cost: `${lost}${held}`,
+    cost: `${dropCost(namespace, rows)}${held}`,
   };
 }
 

@@ -1,7 +1,9 @@
 import type { Note } from '@lastack/core';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Effects, Exit, UserError } from '../../effects.ts';
-import { canonicalAddress, parseTarget, type Target, targetText } from '../../engine/target.ts';
+import { closeNamespaces, observe } from '../../engine/observation.ts';
+import { canonicalAddress, parseTarget, type Target, type TargetEndpoint, targetText } from '../../engine/target.ts';
+import { findSockets } from '../../engine/why_matches.ts';
 import { openJournal } from '../../journal/open.ts';
 import { type ListedBlock, listBlocks } from '../../remedies/block/listed.ts';
 import { removeBlocks } from '../../remedies/block/remove.ts';
@@ -15,7 +17,7 @@ import { addCommand } from './block_add.ts';
 export const ETC = '/etc';
 
 interface ListFlags {
-  allNetns?: boolean;
+  ownNetns?: boolean;
   json?: boolean;
 }
 
@@ -32,36 +34,43 @@ export function blockCommand(program: Command, effects: Effects, done: (code: nu
   block
     .command('list')
     .description('the blocks of lastack that are in force, with the time they have left')
-    .option('--all-netns', 'those of every network namespace that can be entered')
+    .option('--own-netns', 'those of the present network namespace only')
+    // What it does anyway: earlier versions did so only when they were told.
+    .addOption(new Option('--all-netns').hideHelp())
     .option('--json', 'one JSON document, schema lastack.blocks/1')
     .action((flags: ListFlags) => done(list(effects, flags, etcRoot)));
   addCommand(block, effects, done, etcRoot);
   block
     .command('remove')
     .description('take blocks of lastack out of force, permanent ones too')
-    .argument('[target...]', 'a connection, an end (10.0.2.46:2572) or a port (:4000)')
-    .option('--all', 'every block')
-    .option('--all-netns', 'in every network namespace that can be entered')
+    .argument(
+      '[target...]',
+      'as in why: a connection, an end (10.0.2.46:2572), a port (:4000), a cookie; in all namespaces',
+    )
+    .option('--all', 'every block of the present network namespace')
+    .option('--all-netns', 'with --all: of every network namespace that can be entered')
     .option('--dry-run', 'show which, and change nothing')
-    .action((words: string[], flags: RemoveFlags) => done(remove(effects, words, flags, etcRoot)));
+    .action(async (words: string[], flags: RemoveFlags) => done(await remove(effects, words, flags, etcRoot)));
 }
 
-function list(effects: Effects, { allNetns, json }: ListFlags, etcRoot: string): number {
+function list(effects: Effects, { ownNetns, json }: ListFlags, etcRoot: string): number {
   const notes: Note[] = [];
-  const blocks = listBlocks(effects, allNetns ? 'all' : 'own', etcRoot, notes);
+  const blocks = listBlocks(effects, ownNetns ? 'own' : 'all', etcRoot, notes);
   if (json) {
     const at = new Date(effects.now()).toISOString();
     const document = { schema: 'lastack.blocks/1', host: effects.hostname, at, blocks: blocks.map(blockJson), notes };
     effects.stdout.write(`${JSON.stringify(document)}\n`);
   } else if (blocks.length > 0) {
-    effects.stdout.write(renderBlocks(blocks, allNetns === true));
+    effects.stdout.write(renderBlocks(blocks, !ownNetns));
   } else {
-    effects.stdout.write('No connection is blocked by lastack.\n');
+    const where = ownNetns ? ' in this network namespace' : '';
+    const doubt = notes.some(({ incomplete }) => incomplete) ? ', as far as could be read' : '';
+    effects.stdout.write(`No connection is blocked by lastack${where}${doubt}.\n`);
   }
   return reportNotes(effects, notes) ? Exit.PARTIAL : Exit.OK;
 }
 
-function remove(effects: Effects, words: string[], flags: RemoveFlags, etcRoot: string): number {
+async function remove(effects: Effects, words: string[], flags: RemoveFlags, etcRoot: string): Promise<number> {
   if (words.length > 0 === (flags.all ?? false)) {
     throw new UserError(
       'block remove what? name a connection, an end or a port as `lastack block list` shows it, or --all',
@@ -69,33 +78,65 @@ function remove(effects: Effects, words: string[], flags: RemoveFlags, etcRoot: 
   }
   const target = flags.all ? undefined : parseTarget(words);
   const notes: Note[] = [];
-  const blocks = listBlocks(effects, flags.allNetns ? 'all' : 'own', etcRoot, notes);
-  const wanted = target ? blocks.filter((block) => isMeant(block, target)) : blocks;
+  const everywhere = target !== undefined || flags.allNetns === true;
+  const blocks = listBlocks(effects, everywhere ? 'all' : 'own', etcRoot, notes);
+  // Without a block there is nothing to look for.
+  const isMeant = target && blocks.length > 0 ? await testFor(effects, target) : () => true;
+  const wanted = blocks.filter(isMeant);
   const incomplete = reportNotes(effects, notes);
   if (wanted.length === 0) {
     const what = target ? `no block is on ${targetText(target)}` : 'there is no block';
-    effects.stderr.write(`lastack: ${what}\n`);
+    const where = everywhere ? '' : ' in this network namespace; --all-netns looks in all';
+    effects.stderr.write(`lastack: ${what}${where}\n`);
     return incomplete ? Exit.PARTIAL : Exit.FOUND_OR_NO_MATCH;
   }
   if (!flags.dryRun) removeBlocks(effects, openJournal(effects), wanted, etcRoot);
-  effects.stdout.write(renderBlocks(wanted, flags.allNetns === true));
+  effects.stdout.write(renderBlocks(wanted, everywhere));
   effects.stdout.write(`${flags.dryRun ? 'would remove' : 'removed'} ${counted(wanted.length, 'block')}\n`);
   return incomplete ? Exit.PARTIAL : Exit.OK;
 }
 
-/** @throws UserError for what no block has: cookies and descriptors */
-function isMeant({ local, remote }: ListedBlock, target: Target): boolean {
-  const ends = [local, remote].map(({ address, port }) => `${canonicalAddress(address)} ${port}`);
+type BlockTest = (block: ListedBlock) => boolean;
+
+/** A block knows addresses only, so cookies and descriptors stand for the ends of their sockets. @throws UserError */
+async function testFor(effects: Effects, target: Target): Promise<BlockTest> {
   switch (target.kind) {
     case 'connection':
-      return [target.one, target.other].every(({ address, port }) => ends.includes(`${address} ${port}`));
+      return (block) => [target.one, target.other].every((end) => isEndOf(block, end));
     case 'endpoint':
-      return ends.includes(`${target.address} ${target.port}`);
+      return (block) => isEndOf(block, target);
     case 'port':
-      return local.port === target.port || remote.port === target.port;
+      return ({ local, remote }) => local.port === target.port || remote.port === target.port;
     default:
-      throw new UserError('a block knows addresses only; name a connection, an end or a port');
+      return testForSockets(effects, target);
   }
+}
+
+function isEndOf({ local, remote }: ListedBlock, { address, port }: TargetEndpoint): boolean {
+  return [local, remote].some((end) => end.port === port && canonicalAddress(end.address) === address);
+}
+
+/** @throws UserError when the sockets are gone, and their addresses with them */
+async function testForSockets(effects: Effects, target: Target): Promise<BlockTest> {
+  const observation = await observe(effects, 'all');
+  closeNamespaces(observation.namespaces);
+  const connections = findSockets(effects, observation, target).map(({ namespace, row }) => ({
+    inode: namespace.inode,
+    one: endAt(namespace.table.localAddress(row), namespace.table.localPort(row)),
+    other: endAt(namespace.table.remoteAddress(row), namespace.table.remotePort(row)),
+  }));
+  if (connections.length === 0) {
+    const what = `there is not ${targetText(target)} (any more), and a block knows addresses only`;
+    throw new UserError(`${what}; name its two ends as \`lastack block list\` shows them`, Exit.FOUND_OR_NO_MATCH);
+  }
+  return (block) =>
+    connections.some(
+      ({ inode, one, other }) => inode === block.namespace.inode && isEndOf(block, one) && isEndOf(block, other),
+    );
+}
+
+function endAt(address: string, port: number): TargetEndpoint {
+  return { address: canonicalAddress(address) ?? address, port };
 }
 
 /** @returns whether blocks may be missing */

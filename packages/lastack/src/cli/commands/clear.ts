@@ -8,6 +8,7 @@ import {
   type MeansId,
   type Note,
   type PlannedStep,
+  parseDurationMs,
   planSteps,
   RULES,
   requirements,
@@ -20,11 +21,11 @@ import { clearMinisockets, isMinisocketsOnly, matchMinisockets } from '../../eng
 import { diagnose } from '../../engine/diagnose.ts';
 import type { Scope } from '../../engine/namespaces.ts';
 import { closeNamespaces, type Observation, observe, openNamespaces } from '../../engine/observation.ts';
-import { type SelectedRows, selectRows, targetsFor } from '../../engine/select_rows.ts';
+import { inBoth, rowsOfRefs, type SelectedRows, selectRows, targetsFor } from '../../engine/select_rows.ts';
 import { sessionFacts } from '../../engine/session.ts';
 import { sideEffects } from '../../engine/side_effects.ts';
 import { parseTarget, type Target } from '../../engine/target.ts';
-import { findMatches } from '../../engine/why_matches.ts';
+import { findMatches, findSockets } from '../../engine/why_matches.ts';
 import { findAbilities } from '../../remedies/abilities.ts';
 import { makeAbort } from '../../remedies/abort/mod.ts';
 import { REMEDIES } from '../../remedies/mod.ts';
@@ -35,7 +36,18 @@ import { ClearReport } from '../render/clear_report.ts';
 import { MinisocketReport } from '../render/minisocket_report.ts';
 import { printable } from '../render/printable.ts';
 import { clearPath } from './clear_path.ts';
-import { checkLimit, isAgreed, journalReady, looksLikeTarget, readFilter, readLimit, restricted } from './selection.ts';
+import {
+  checkLimit,
+  isAgreed,
+  isEndpoint,
+  journalReady,
+  looksLikeTarget,
+  type Restriction,
+  readFilter,
+  readLimit,
+  scopeOfFilter,
+  scopeOfTarget,
+} from './selection.ts';
 
 export interface ClearFlags {
   method?: string;
@@ -61,7 +73,7 @@ export function clearCommand(program: Command, effects: Effects, done: (code: nu
   program
     .command('clear')
     .description('end connections by the gentlest means that works, and look again whether they are gone')
-    .argument('[filter-or-target...]', 'which sockets: the language of ls, or one connection as in why')
+    .argument('[filter-or-target...]', 'which sockets: the language of ls, or a target as in why')
     .option('--dry-run', 'show the plan and change nothing')
     .option('--yes', 'do not ask')
     .option('--method <means>', `use this means only: ${MEANS.join(', ')}`)
@@ -84,10 +96,9 @@ async function clear(effects: Effects, words: string[], flags: ClearFlags): Prom
   const limit = readLimit(flags.max);
   const wanted = readWanted(effects, words, flags);
   if (forced === 'reset-path') return clearPath(effects, wanted.target, flags, () => journalReady(effects));
-  const wantsAll =
-    flags.allNetns || wanted.target || (wanted.filter && requirements(wanted.filter).namespaces.length > 0);
-  const scope: Scope = wantsAll ? 'all' : 'own';
-  if (isMinisocketsOnly(wanted.filter, forced)) return clearTimeWait(effects, wanted.filter, scope, limit, flags);
+  const scope = scopeOf(wanted, flags);
+  if (!wanted.target && isMinisocketsOnly(wanted.filter, forced))
+    return clearTimeWait(effects, wanted.filter, scope, limit, flags);
   const observation = await observe(effects, scope);
   const interruption = effects.interruptible();
   try {
@@ -97,7 +108,7 @@ async function clear(effects: Effects, words: string[], flags: ClearFlags): Prom
     const selected = await select(effects, observation, wanted, findings);
     const { targets, guarded } = guard(effects, targetsFor(effects, observation, selected, findings), wanted, flags);
     const report = new ClearReport(effects, flags, observation, guarded);
-    if (targets.length === 0) return report.nothing(guarded.length);
+    if (targets.length === 0) return report.nothing(guarded.length, scope);
     checkLimit(targets.length, limit);
     const abilities = await findAbilities(effects, targets);
     const steps = planSteps(targets, { abilities, means: remedies, forced });
@@ -126,10 +137,15 @@ function isDiagnosisAsked({ filter }: Wanted, { yes, json, dryRun }: ClearFlags)
   return !yes || json === true || dryRun === true || (filter !== undefined && requirements(filter).stuck);
 }
 
-/** What the user named: a filter, or one connection. */
+/** What the user named: a filter, or what `why` takes; with a target the filter holds what narrows it further. */
 interface Wanted {
   filter?: FilterAst;
   target?: Target;
+}
+
+function scopeOf({ filter, target }: Wanted, { allNetns }: ClearFlags): Scope {
+  if (allNetns) return 'all';
+  return target ? scopeOfTarget(target) : scopeOfFilter(filter);
 }
 
 /** Options that choose between variants of one means. @throws UserError */
@@ -148,19 +164,25 @@ function readMethod(method: string | undefined, remedies: typeof REMEDIES): Mean
   return known;
 }
 
-/** One connection in the words of `why`, or a filter with what the flags add to it. @throws UserError */
+/** A target as in `why`, or a filter, with what the flags add to it. @throws UserError */
 function readWanted(effects: Effects, words: string[], flags: ClearFlags): Wanted {
-  const restrictions: string[] = [];
-  if (flags.olderThan) restrictions.push(`age >= ${flags.olderThan}`);
-  if (flags.address) restrictions.push(`src ${bracketed(flags.address)}`);
-  if (flags.interface) restrictions.push(interfaceFilter(flags.interface));
+  const { olderThan, address, interface: device } = flags;
+  if (olderThan !== undefined && parseDurationMs(olderThan) === undefined) {
+    throw new UserError(`--older-than ${printable(olderThan)}: not a duration; write 30s, 5m or 2h`);
+  }
+  const restrictions: Restriction[] = [];
+  const restrict = (option: string, filter: string) => restrictions.push({ option, filter });
+  if (olderThan !== undefined) restrict(`--older-than ${olderThan}`, `age >= ${olderThan}`);
+  if (address) restrict(`--address ${address}`, `src ${bracketed(address)}`);
+  if (device) restrict(`--interface ${device}`, interfaceFilter(device));
   if (words.length === 0 && !flags.address && !flags.interface) {
     throw new UserError(
       'clear what? name sockets by a filter (state close-wait dport = :8080), a connection, --address or --interface',
     );
   }
-  if (looksLikeTarget(words) && restrictions.length === 0) return { target: parseTarget(words) };
-  return { filter: readFilter(effects, restricted(words, restrictions)) };
+  if (!looksLikeTarget(words) && !isEndpoint(words)) return { filter: readFilter(effects, words, restrictions) };
+  const target = parseTarget(words);
+  return restrictions.length === 0 ? { target } : { target, filter: readFilter(effects, [], restrictions) };
 }
 
 function bracketed(address: string): string {
@@ -184,14 +206,29 @@ async function select(
   { filter, target }: Wanted,
   findings: readonly Finding[],
 ): Promise<SelectedRows> {
-  if (filter) return selectRows(effects, observation, filter, findings);
-  const matches = target ? findMatches(effects, observation, target) : [];
+  const named = target && rowsOfTarget(effects, observation, target);
+  if (!filter) return named ?? new Map();
+  const matching = await selectRows(effects, observation, filter, findings);
+  return named ? inBoth(named, matching) : matching;
+}
+
+/** A port, an end or a process may mean many sockets, as a filter does. @throws UserError when a connection does */
+function rowsOfTarget(effects: Effects, observation: Observation, target: Target): SelectedRows {
+  if (!isSingle(target)) return rowsOfRefs(findSockets(effects, observation, target));
+  const matches = findMatches(effects, observation, target);
   if (matches.length > 1) {
     throw new UserError(
-      `${matches.length} connections match; name one by its two ends or its cookie (lastack why lists them), or use a filter`,
+      `${matches.length} connections match; name one by its cookie (lastack why lists them), or use a filter`,
     );
   }
-  return new Map(matches.map(({ here }) => [here.namespace, [here.row]]));
+  return rowsOfRefs(matches.map(({ here }) => here));
+}
+
+/** Whether it names one connection, rather than all of a kind. */
+function isSingle(target: Target): boolean {
+  return (
+    target.kind === 'connection' || target.kind === 'cookie' || (target.kind === 'process' && target.fd !== undefined)
+  );
 }
 
 function guard(
@@ -204,7 +241,7 @@ function guard(
     ...sessionFacts(effects),
     allowEstablished: flags.established ?? false,
     allowListeners: flags.listeners ?? false,
-    namedSingly: target !== undefined && targets.length === 1,
+    namedSingly: target !== undefined && isSingle(target) && targets.length === 1,
   };
   const allowed: ClearTarget[] = [];
   const guarded: Guarded[] = [];
@@ -244,7 +281,7 @@ async function clearTimeWait(
   try {
     const matches = await matchMinisockets(effects, opened, filter, notes);
     const count = matches.reduce((sum, { table }) => sum + table.count, 0);
-    if (count === 0) return report.nothing();
+    if (count === 0) return report.nothing(scope);
     checkLimit(count, limit);
     const refusal = await REMEDIES.destroy?.probe?.(effects);
     if (refusal) return report.refused(matches, refusal);

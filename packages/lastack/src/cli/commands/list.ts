@@ -19,9 +19,11 @@ import { forecastListed } from '../../engine/forecast_listed.ts';
 import { type ListedNamespace, type ListRequest, listSockets, type SocketSink } from '../../engine/list_sockets.ts';
 import type { Scope } from '../../engine/namespaces.ts';
 import { closeNamespaces, observe, openNamespaces } from '../../engine/observation.ts';
+import { checkNamespaces } from '../../engine/tune/place.ts';
 import { conntrackJson } from '../../report/conntrack_json.ts';
 import { socketJson } from '../../report/socket_json.ts';
 import { NARROW_COLUMNS, NarrowSocketList } from '../render/narrow_socket_list.ts';
+import { noMatch } from '../render/no_match.ts';
 import { noteLine } from '../render/note_line.ts';
 import { pageOptions } from '../render/report_options.ts';
 import { SocketListText } from '../render/socket_list_text.ts';
@@ -52,6 +54,7 @@ export function listCommand(program: Command, effects: Effects, done: (code: num
 async function list(effects: Effects, words: string[], options: ListOptions): Promise<number> {
   const filter = readFilter(effects, words);
   checkCgroups(effects, filter);
+  checkNamespaces(effects, filter);
   const notes: Note[] = [];
   const needs = requirements(filter);
   const scope: Scope = options.allNetns || needs.namespaces.length > 0 ? 'all' : 'own';
@@ -79,7 +82,7 @@ async function list(effects: Effects, words: string[], options: ListOptions): Pr
   for (const note of said) effects.stderr.write(`lastack: ${noteLine(note)}\n`);
   if (notes.some(({ incomplete }) => incomplete)) return Exit.PARTIAL;
   if (count > 0) return Exit.OK;
-  if (!options.json && !options.ndjson) effects.stderr.write('lastack: no socket matches\n');
+  if (!options.json && !options.ndjson) effects.stderr.write(`lastack: ${noMatch(scope)}\n`);
   return Exit.FOUND_OR_NO_MATCH;
 }
 

@@ -17,7 +17,7 @@ import { closeNamespaces, type Observation, observe } from '../../engine/observa
 import { applyRetunes } from '../../engine/retune/apply.ts';
 import { retuneCandidates } from '../../engine/retune/candidates.ts';
 import { planRetunes, type RetuneCandidate, sorted } from '../../engine/retune/plan.ts';
-import { type SelectedRows, selectRows } from '../../engine/select_rows.ts';
+import { rowsOfRefs, type SelectedRows, selectRows } from '../../engine/select_rows.ts';
 import { sessionFacts } from '../../engine/session.ts';
 import { parseTarget, type Target } from '../../engine/target.ts';
 import { findSockets } from '../../engine/why_matches.ts';
@@ -25,7 +25,17 @@ import type { Guarded } from '../../report/outcome_json.ts';
 import { type RetunePlan, RetuneReport } from '../render/retune_report.ts';
 import { followRetune } from './retune_follow.ts';
 import { addRetuneOptions, RETUNE, type RetuneFlags, readPid, readWish } from './retune_options.ts';
-import { checkLimit, isAgreed, journalReady, looksLikeTarget, readFilter, readLimit, restricted } from './selection.ts';
+import {
+  checkLimit,
+  isAgreed,
+  isEndpoint,
+  journalReady,
+  looksLikeTarget,
+  readFilter,
+  readLimit,
+  scopeOfFilter,
+  scopeOfTarget,
+} from './selection.ts';
 
 export function retuneCommand(program: Command, effects: Effects, done: (code: number) => void): void {
   const command = program
@@ -55,7 +65,8 @@ export function retuneCommand(program: Command, effects: Effects, done: (code: n
 async function retune(effects: Effects, words: string[], flags: RetuneFlags, wish: RetuneWish): Promise<number> {
   const limit = readLimit(flags.max);
   const wanted = readWanted(effects, words, flags);
-  const observation = await observe(effects, scopeOf(wanted, flags));
+  const scope = scopeOf(wanted, flags);
+  const observation = await observe(effects, scope);
   const interruption = effects.interruptible();
   try {
     const selected = await select(effects, observation, wanted);
@@ -66,7 +77,7 @@ async function retune(effects: Effects, words: string[], flags: RetuneFlags, wis
     const planned = await planRetunes(planning, allowed);
     const plan: RetunePlan = { ...sorted(planned), guarded };
     const report = new RetuneReport(effects, flags, wish, observation, plan);
-    if (allowed.length === 0) return report.nothing();
+    if (allowed.length === 0) return report.nothing(scope);
     if (interruption.signal.aborted) return report.finished([], true);
     if (flags.dryRun) return report.planned();
     if (!(await isConfirmed(effects, report, plan, flags))) return report.declined();
@@ -101,19 +112,13 @@ function readWanted(effects: Effects, words: string[], { pid }: RetuneFlags): Wa
     if (number === undefined) return { target: parseTarget(words) };
     throw new UserError('--pid goes with a filter, not with a target; write pid:1581 fd:7 for one descriptor');
   }
-  return { filter: readFilter(effects, restricted(words, number === undefined ? [] : [`pid = ${number}`])) };
+  const restrictions = number === undefined ? [] : [{ option: `--pid ${number}`, filter: `pid = ${number}` }];
+  return { filter: readFilter(effects, words, restrictions) };
 }
 
-/** `:4000`, `10.0.0.1:4000`: no filter consists of such a word alone. */
-function isEndpoint(words: readonly string[]): boolean {
-  return words.length === 1 && /^\[?[0-9a-f.:]*\]?:\d+$/i.test(words[0]);
-}
-
-/** A process, a cookie or both ends of a connection mean the same everywhere; a port or an address does not. */
 function scopeOf({ filter, target }: Wanted, { allNetns, pid }: RetuneFlags): Scope {
   if (allNetns || pid !== undefined) return 'all';
-  if (filter) return requirements(filter).namespaces.length > 0 ? 'all' : 'own';
-  return target?.kind === 'port' || target?.kind === 'endpoint' ? 'own' : 'all';
+  return target ? scopeOfTarget(target) : scopeOfFilter(filter);
 }
 
 async function select(effects: Effects, observation: Observation, { filter, target }: Wanted): Promise<SelectedRows> {
@@ -122,13 +127,7 @@ async function select(effects: Effects, observation: Observation, { filter, targ
     const findings = needsRules ? await diagnose(effects, observation, { rules: RULES, minimumIntervalMs: 0 }) : [];
     return selectRows(effects, observation, filter, findings);
   }
-  const selected: SelectedRows = new Map();
-  for (const { namespace, row } of target ? findSockets(effects, observation, target) : []) {
-    const rows = selected.get(namespace);
-    if (rows) rows.push(row);
-    else selected.set(namespace, [row]);
-  }
-  return selected;
+  return target ? rowsOfRefs(findSockets(effects, observation, target)) : new Map();
 }
 
 function guard(

@@ -1,7 +1,10 @@
-import { type FilterAst, FilterError, parseFilter, renderFilterError } from '@lastack/core';
+import { type FilterAst, FilterError, parseFilter, renderFilterError, requirements } from '@lastack/core';
 import { readServices } from '@lastack/kernel';
 import { type Effects, UserError } from '../../effects.ts';
 import { checkCgroups } from '../../engine/filter_context.ts';
+import type { Scope } from '../../engine/namespaces.ts';
+import type { Target } from '../../engine/target.ts';
+import { checkNamespaces } from '../../engine/tune/place.ts';
 import type { Journal } from '../../journal/journal.ts';
 import { openJournal } from '../../journal/open.ts';
 import { recover } from '../../journal/recover.ts';
@@ -15,26 +18,60 @@ export function looksLikeTarget(words: readonly string[]): boolean {
   return /^(cookie|sk|pid):/i.test(text) || /^\[?[0-9a-f.:]+\]?:\d+\s*(-|->|→)\s*\[?[0-9a-f.:]+\]?:\d+$/i.test(text);
 }
 
-/** State clauses come first in this language, so restrictions are joined to what follows them. */
-export function restricted(words: readonly string[], restrictions: readonly string[]): string {
-  const all = words.join(' ').trim().split(/\s+/).filter(Boolean);
-  let end = 0;
-  while (end + 1 < all.length && /^(state|exclude|excl)$/i.test(all[end])) end += 2;
-  const expression = all.slice(end).join(' ');
-  const parts = [...(expression ? [`( ${expression} )`] : []), ...restrictions];
-  return [...all.slice(0, end), parts.join(' and ')].join(' ');
+/** `:4000`, `10.0.0.1:4000`: no filter consists of such a word alone. */
+export function isEndpoint(words: readonly string[]): boolean {
+  return words.length === 1 && /^\[?[0-9a-f.:]*\]?:\d+$/i.test(words[0]);
 }
 
-/** @throws UserError with a caret under the mistake */
-export function readFilter(effects: Effects, text: string): FilterAst {
+/** A process, a cookie or both ends of a connection mean the same everywhere; a port or an address does not. */
+export function scopeOfTarget({ kind }: Target): Scope {
+  return kind === 'port' || kind === 'endpoint' ? 'own' : 'all';
+}
+
+export function scopeOfFilter(filter: FilterAst | undefined): Scope {
+  return filter && requirements(filter).namespaces.length > 0 ? 'all' : 'own';
+}
+
+/** An option that narrows what was named. */
+export interface Restriction {
+  /** As the user gave it, for messages: `--address 10.0.0.1`. */
+  option: string;
+  /** What it means in the language of ls. */
+  filter: string;
+}
+
+/**
+ * What the words mean, and all the restrictions. Each is read by itself: a message shows only what the user typed.
+ * @throws UserError with a caret under the mistake
+ */
+export function readFilter(
+  effects: Effects,
+  words: readonly string[],
+  restrictions: readonly Restriction[] = [],
+): FilterAst {
+  const services = readServices();
+  const ast = parsed(words.join(' '), services, (error) => renderFilterError(error, effects.stderr.columns));
+  const more = restrictions.map(({ option, filter }) =>
+    parsed(filter, services, ({ message }) => printable(`${option}: ${message}`)),
+  );
+  const of = [ast, ...more].flatMap(({ expression }) => expression ?? []);
+  const filter: FilterAst = of.length > 1 ? { ...ast, expression: { type: 'and', of } } : { ...ast, expression: of[0] };
+  checkCgroups(effects, filter);
+  checkNamespaces(effects, filter);
+  for (const note of filter.notes) effects.stderr.write(`lastack: ${note}\n`);
+  return filter;
+}
+
+function parsed(
+  text: string,
+  services: ReturnType<typeof readServices>,
+  said: (error: FilterError) => string,
+): FilterAst {
   try {
-    const filter = parseFilter(text, { services: readServices() });
-    checkCgroups(effects, filter);
-    for (const note of filter.notes) effects.stderr.write(`lastack: ${note}\n`);
-    return filter;
+    return parseFilter(text, { services });
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
-    throw new UserError(renderFilterError(error, effects.stderr.columns));
+    throw new UserError(said(error));
   }
 }
 

@@ -1,6 +1,7 @@
 import type { PlannedStep } from '@lastack/core';
 import { type Effects, Exit } from '../../effects.ts';
 import type { ClearResult } from '../../engine/clear.ts';
+import type { Scope } from '../../engine/namespaces.ts';
 import type { Observation } from '../../engine/observation.ts';
 import {
   countOutcomes,
@@ -12,6 +13,7 @@ import {
   plannedJson,
   resultJson,
 } from '../../report/outcome_json.ts';
+import { noMatch } from './no_match.ts';
 import { noteLine } from './note_line.ts';
 import { renderOutcome, renderPlan } from './plan.ts';
 import { printable } from './printable.ts';
@@ -43,12 +45,12 @@ export class ClearReport {
   }
 
   /** Nothing matched, or only what is left alone. */
-  nothing(guarded: number): number {
+  nothing(guarded: number, scope: Scope): number {
     if (this.#json) this.#writeJson(() => [], false);
     else if (guarded > 0) this.#effects.stdout.write(renderPlan([], this.#guarded));
     this.#writeNotes();
     this.#effects.stderr.write(
-      guarded > 0 ? 'lastack: nothing cleared: all that matched is left alone\n' : 'lastack: no socket matches\n',
+      `lastack: ${guarded > 0 ? 'nothing cleared: all that matched is left alone' : noMatch(scope)}\n`,
     );
     return Exit.FOUND_OR_NO_MATCH;
   }

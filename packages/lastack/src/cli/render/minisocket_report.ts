@@ -2,7 +2,9 @@ import type { Note, Refusal, Row } from '@lastack/core';
 import { GONE } from '@lastack/kernel';
 import { type Effects, Exit } from '../../effects.ts';
 import type { ClearedMinisockets, MinisocketMatch } from '../../engine/clear_minisockets.ts';
+import type { Scope } from '../../engine/namespaces.ts';
 import type { OutcomeResultJson } from '../../report/outcome_json.ts';
+import { noMatch } from './no_match.ts';
 import { noteLine } from './note_line.ts';
 import { TextChunks } from './text_chunks.ts';
 
@@ -23,9 +25,9 @@ export class MinisocketReport {
     this.#notes = notes;
   }
 
-  nothing(): number {
+  nothing(scope: Scope): number {
     if (this.#json) this.#document([], false, () => ({ outcome: 'planned' }));
-    else this.#effects.stderr.write('lastack: no socket matches\n');
+    else this.#effects.stderr.write(`lastack: ${noMatch(scope)}\n`);
     return this.#end(Exit.FOUND_OR_NO_MATCH);
   }
 

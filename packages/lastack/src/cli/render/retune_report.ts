@@ -1,5 +1,6 @@
 import type { RetuneRefusal, RetuneStep, RetuneWish } from '@lastack/core';
 import { type Effects, Exit } from '../../effects.ts';
+import type { Scope } from '../../engine/namespaces.ts';
 import type { Observation } from '../../engine/observation.ts';
 import type { RetuneResult } from '../../engine/retune/apply.ts';
 import type { Guarded } from '../../report/outcome_json.ts';
@@ -12,6 +13,7 @@ import {
   retunedJson,
   retuneJson,
 } from '../../report/retune_json.ts';
+import { noMatch } from './no_match.ts';
 import { noteLine } from './note_line.ts';
 import { showProgress } from './progress.ts';
 import { pageOptions } from './report_options.ts';
@@ -53,12 +55,12 @@ export class RetuneReport {
   }
 
   /** Nothing matched, or only what is left alone. */
-  nothing(): number {
+  nothing(scope: Scope): number {
     const { guarded } = this.#plan;
     if (this.#flags.json) this.#writeJson([], [], false);
     else this.showPlan();
     this.#writeNotes();
-    const what = guarded.length > 0 ? 'nothing retuned: all that matched is left alone' : 'no socket matches';
+    const what = guarded.length > 0 ? 'nothing retuned: all that matched is left alone' : noMatch(scope);
     this.#effects.stderr.write(`lastack: ${what}\n`);
     return Exit.FOUND_OR_NO_MATCH;
   }

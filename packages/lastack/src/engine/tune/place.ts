@@ -1,4 +1,4 @@
-import type { Note } from '@lastack/core';
+import { type FilterAst, type Note, printable, requirements } from '@lastack/core';
 import type { NamespaceRef } from '@lastack/kernel';
 import { type Effects, Exit, UserError } from '../../effects.ts';
 import { inside, namespacesIn } from '../namespaces.ts';
@@ -21,11 +21,26 @@ export function findNamespace(effects: Effects, text: string | undefined): Names
   const inode = Number(/^(?:netns-)?(\d+)$/.exec(text)?.[1]);
   const found = all.find(({ label }) => label === text) ?? all.find((ref) => ref.inode === inode);
   if (found) return found;
+  throw noNamespace(text, all, notes);
+}
+
+/** Every namespace that a filter names is one that there is. @throws UserError */
+export function checkNamespaces(effects: Effects, filter: FilterAst): void {
+  const { namespaces } = requirements(filter);
+  if (namespaces.length === 0) return;
+  const notes: Note[] = [];
+  const all = namespacesIn(effects, 'all', notes);
+  for (const name of namespaces) {
+    if (!all.some(({ label }) => label === name)) throw noNamespace(name, all, notes);
+  }
+}
+
+function noNamespace(text: string, all: readonly NamespaceRef[], notes: readonly Note[]): UserError {
   const more = all.length > SHOWN ? `, … (${all.length} in all)` : '';
   const known = all.slice(0, SHOWN).map(({ label }) => label);
   const hidden = notes[0] ? `; ${notes[0].what}: ${notes[0].because}${notes[0].todo ? `; ${notes[0].todo}` : ''}` : '';
-  throw new UserError(
-    `there is no network namespace '${text}', or it is gone; there are ${known.join(', ')}${more}${hidden}`,
+  return new UserError(
+    printable(`there is no network namespace '${text}', or it is gone; there are ${known.join(', ')}${more}${hidden}`),
     Exit.FOUND_OR_NO_MATCH,
   );
 }

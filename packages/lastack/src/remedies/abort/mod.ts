@@ -1,9 +1,17 @@
-import { type Abilities, type ClearTarget, type Preview, type Refusal, stateName, TcpState } from '@lastack/core';
+import {
+  type Abilities,
+  type ClearTarget,
+  type Preview,
+  type Refusal,
+  stateName,
+  TcpState,
+  unreadBytes,
+  unsentBytes,
+} from '@lastack/core';
 import { disconnect, disconnectSilently } from '@lastack/kernel';
 import { RESETS } from '../destroy/preview.ts';
 import type { Remedy } from '../remedy.ts';
 import { heldAfterReset, joined, PEER_UNAWARE } from '../shared/holders.ts';
-import { unreadBytes, unsentBytes } from '../shared/losses.ts';
 import { applyOnDescriptors, probeDuplicates, refuseWithoutHolder } from '../shared/on_descriptor.ts';
 
 export interface AbortOptions {

@@ -18,22 +18,27 @@ export interface ListedBlock extends Block {
 
 /**
  * The blocks of every namespace of the scope, those of the file with the host's. A namespace that cannot be read
- * becomes a note; the caller's own that cannot be read is an error. @throws KernelError, file system errors
+ * becomes a note; that not one of them can be read is an error. @throws KernelError, file system errors
  */
 export function listBlocks(effects: Effects, scope: Scope, etcRoot: string, notes: Note[]): ListedBlock[] {
   const listed: ListedBlock[] = [];
   const nft = nftOf(effects);
   const refs = namespacesIn(effects, scope, notes);
+  let read = 0;
+  let failure: unknown;
   for (const namespace of refs) {
     try {
-      const read = inside(effects, namespace, notes, () => ({ blocks: blocksInForce(nft) }));
+      const present = inside(effects, namespace, notes, () => ({ blocks: blocksInForce(nft) }));
+      if (present) read++;
       const kept = namespace.label === 'host' ? permanentBlocks(etcRoot) : [];
-      listed.push(...joined(namespace, read?.blocks ?? [], kept));
+      listed.push(...joined(namespace, present?.blocks ?? [], kept));
     } catch (error) {
-      if (!(error instanceof KernelError) || refs.length === 1) throw error;
+      if (!(error instanceof KernelError)) throw error;
+      failure = error;
       notes.push({ what: `blocks of ${namespace.label}`, because: error.message, todo: error.todo, incomplete: true });
     }
   }
+  if (read === 0 && failure) throw failure;
   return listed;
 }
 

@@ -1,6 +1,5 @@
-import { type ClearTarget, type Preview, TcpState } from '@lastack/core';
+import { type ClearTarget, type Preview, TcpState, unsentBytes } from '@lastack/core';
 import { heldAfterReset, joined, PEER_UNAWARE } from '../shared/holders.ts';
-import { unsentBytes } from '../shared/losses.ts';
 
 /** States whose end the kernel announces (tcp_need_reset in net/ipv4/tcp.c). */
 export const RESETS: ReadonlySet<number> = new Set([

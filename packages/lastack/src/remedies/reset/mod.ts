@@ -1,7 +1,14 @@
-import { type Abilities, type ClearTarget, type Preview, type Refusal, stateName, TcpState } from '@lastack/core';
+import {
+  type Abilities,
+  type ClearTarget,
+  type Preview,
+  type Refusal,
+  stateName,
+  TcpState,
+  unsentBytes,
+} from '@lastack/core';
 import type { Remedy } from '../remedy.ts';
 import { heldAfterReset, joined, PEER_UNAWARE } from '../shared/holders.ts';
-import { unsentBytes } from '../shared/losses.ts';
 import { applyReset } from './apply.ts';
 import { type Manner, mannerOf } from './manner.ts';
 import { probeRawPackets } from './probe.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { ClearTarget, Preview, Refusal } from '@lastack/core';
+import { unreadBytes, unsentBytes } from '@lastack/core';
 import type { Remedy } from '../remedy.ts';
-import { unreadBytes, unsentBytes } from '../shared/losses.ts';
 import { refuseWithoutHolder } from '../shared/on_descriptor.ts';
 import { restartUnits } from './apply.ts';
 

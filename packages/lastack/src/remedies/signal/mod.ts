@@ -1,7 +1,7 @@
 import type { ClearTarget, Preview, Refusal } from '@lastack/core';
+import { unreadBytes, unsentBytes } from '@lastack/core';
 import type { Remedy } from '../remedy.ts';
 import { joined } from '../shared/holders.ts';
-import { unreadBytes, unsentBytes } from '../shared/losses.ts';
 import { refuseWithoutHolder } from '../shared/on_descriptor.ts';
 import { type SignalName, signalHolders } from './apply.ts';
 

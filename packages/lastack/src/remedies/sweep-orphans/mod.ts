@@ -1,8 +1,7 @@
-import { stateName } from '@lastack/core';
+import { stateName, unsentBytes } from '@lastack/core';
 import { checkSysctlWritable, KernelError } from '@lastack/kernel';
 import type { ApplyContext, Attempt, Remedy } from '../remedy.ts';
 import { positionsByNamespace } from '../shared/by_namespace.ts';
-import { unsentBytes } from '../shared/losses.ts';
 import { refusalOfError } from './errors.ts';
 import { GOVERNED_STATES } from './reach.ts';
 import { SETTING, sweepNamespace } from './sweep.ts';

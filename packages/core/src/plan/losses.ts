@@ -1,4 +1,5 @@
-import { type ClearTarget, TcpState } from '@lastack/core';
+import { TcpState } from '../tcp/states.ts';
+import type { ClearTarget } from './target.ts';
 
 /** States in which our own SYN or FIN waits to be acknowledged, and counts as one byte of the send queue. */
 const CONTROL_BYTE_QUEUED: ReadonlySet<number> = new Set([
@@ -11,7 +12,7 @@ const CONTROL_BYTE_QUEUED: ReadonlySet<number> = new Set([
 const END_OF_FILE_QUEUED: ReadonlySet<number> = new Set([TcpState.CLOSE_WAIT, TcpState.CLOSING, TcpState.LAST_ACK]);
 
 /** Bytes of the program that the peer has not acknowledged. */
-export function unsentBytes({ state, sendQueueBytes }: ClearTarget): number {
+export function unsentBytes({ state, sendQueueBytes }: Pick<ClearTarget, 'state' | 'sendQueueBytes'>): number {
   // A listener's queues count connections.
   if (state === TcpState.LISTEN) return 0;
   return Math.max(0, sendQueueBytes - (CONTROL_BYTE_QUEUED.has(state) ? 1 : 0));
