@@ -233,7 +233,7 @@ describe.skipIf(skip)('block, the remedy', { timeout: LIMIT_MS }, () => {
       expect(undo.describe(second)).toMatch(
         /^remove the block of 10\.77\.0\.1:\d+-10\.77\.0\.2:8080 \(reject for 1 min\) of/,
       );
-      expect(await undo.canUndo(first, effects)).toContain('no longer in force');
+      expect(await undo.canUndo(first, effects)).toEqual({ over: expect.stringContaining('no longer in force') });
       expect(await undo.canUndo(first, effects, [second])).toBeUndefined();
       expect(await undo.canUndo(second, effects)).toBeUndefined();
       await undo.undo(second, effects);
@@ -242,7 +242,7 @@ describe.skipIf(skip)('block, the remedy', { timeout: LIMIT_MS }, () => {
       expect(back.leftMs).toBeGreaterThan(500_000);
       await undo.undo(first, effects);
       expect(await tables(world.client)).toBe('');
-      expect(await undo.canUndo(first, effects)).toContain('no longer in force');
+      expect(await undo.canUndo(first, effects)).toEqual({ over: expect.stringContaining('no longer in force') });
     } finally {
       context.close();
     }

@@ -204,8 +204,14 @@ describe.skipIf(SKIP)('on a host of its own', { timeout: LIMIT_MS }, () => {
     // The namespace goes with its last process, soon after it.
     const seen = async () => (await host.lastack('tune', 'show', 'tcp_retries2', '--netns', inode)).code;
     await expect.poll(seen, { timeout: 20_000 }).toBe(1);
-    const undo = await host.lastack('undo', '--yes');
+    // Who asks for that entry is told; for everyone else it is finished.
+    const document = JSON.parse((await host.lastack('journal', '--json')).out);
+    const undo = await host.lastack('undo', String(document.changes.at(-1).entry), '--yes');
     expect(undo).toMatchObject({ code: 3, out: expect.stringMatching(/is gone, and the setting with it/) });
+    for (const flag of ['--dry-run', '--yes']) {
+      const nothing = await host.lastack('undo', flag);
+      expect(nothing).toMatchObject({ code: 1, out: '', err: 'lastack: there is nothing to undo\n' });
+    }
     const vanished = await host.lastack('tune', 'set', 'tcp_retries2=9', '--netns', inode);
     expectOneLine(vanished, 1, /there is no network namespace/);
   });

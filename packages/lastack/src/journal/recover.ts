@@ -5,7 +5,7 @@ import type { Journal, JournalEntry } from './journal.ts';
 import { bootOf } from './open.ts';
 import { isWriterAlive } from './process_life.ts';
 import { targetsText } from './target_data.ts';
-import type { UndoHandlers } from './undo_handler.ts';
+import { refusalText, type UndoHandlers } from './undo_handler.ts';
 import { UNDO_HANDLERS } from './undo_handlers.ts';
 
 /**
@@ -61,7 +61,7 @@ async function recoverOne(
       return {
         entry,
         outcome: 'nothing-to-do',
-        text: `entry ${entry.id} (${entry.summary}) was interrupted: ${refusal}`,
+        text: `entry ${entry.id} (${entry.summary}) was interrupted: ${refusalText(refusal)}`,
       };
     }
     await handler.undo(entry, effects);

@@ -17,7 +17,7 @@ import { workOnDescriptor } from '../remedies/shared/on_descriptor.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { bootOf } from './open.ts';
 import { judgeRetuned, type RetunedSocket, retunedSockets } from './retune_change.ts';
-import type { UndoHandler } from './undo_handler.ts';
+import { type Refusal, refusalText, type UndoHandler } from './undo_handler.ts';
 
 const UNREADABLE = 'the entry does not tell what was changed';
 
@@ -31,12 +31,12 @@ export const RETUNE_UNDO: UndoHandler = {
   },
   async canUndo(entry, effects, earlier = []) {
     const found = await eachSocket(effects, entry, assumedOf(earlier), () => ({ refusal: undefined }));
-    return typeof found === 'string' ? found : refusalOf(found);
+    return Array.isArray(found) ? refusalOf(found) : found;
   },
   async undo(entry, effects) {
     const results = await eachSocket(effects, entry, new Map(), putBack);
-    const refusal = typeof results === 'string' ? results : refusalOf(results);
-    if (refusal) throw new UserError(`entry ${entry.id} cannot be undone: ${refusal}`, Exit.NOT_POSSIBLE);
+    const refusal = Array.isArray(results) ? refusalOf(results) : results;
+    if (refusal) throw new UserError(`entry ${entry.id} cannot be undone: ${refusalText(refusal)}`, Exit.NOT_POSSIBLE);
     return leftText(results as readonly Verdict[]);
   },
   onUnfinished: 'report',
@@ -45,6 +45,8 @@ export const RETUNE_UNDO: UndoHandler = {
 /** Why one socket is left as it is; undefined: it is (or can be) put back. */
 interface Verdict {
   refusal: string | undefined;
+  /** The socket is gone, or has its old options already. */
+  isOver?: boolean;
 }
 
 function countText(count: number): string {
@@ -59,9 +61,10 @@ function valuesText(sockets: ReadonlyMap<bigint, RetunedSocket>): string {
 }
 
 /** Undefined as long as one can be put back; else the reasons. */
-function refusalOf(verdicts: readonly Verdict[]): string | undefined {
+function refusalOf(verdicts: readonly Verdict[]): Refusal | undefined {
   if (verdicts.some(({ refusal }) => refusal === undefined)) return undefined;
-  return verdicts.length === 1 ? verdicts[0].refusal : reasonsText(verdicts);
+  const text = verdicts.length === 1 ? (verdicts[0].refusal ?? '') : reasonsText(verdicts);
+  return verdicts.every(({ isOver }) => isOver) ? { over: text } : text;
 }
 
 function leftText(verdicts: readonly Verdict[]): string | undefined {
@@ -106,20 +109,21 @@ async function eachSocket(
   entry: JournalEntry,
   assumed: ReadonlyMap<bigint, Partial<SocketOptions>>,
   work: Work,
-): Promise<Verdict[] | string> {
+): Promise<Verdict[] | Refusal> {
   const known = retunedSockets(entry);
   if (!known) return UNREADABLE;
-  if (entry.boot !== bootOf(effects)) return 'the host has been restarted since, which ended the sockets';
+  if (entry.boot !== bootOf(effects)) return { over: 'the host has been restarted since, which ended the sockets' };
   const observation = await observe(effects, known.namespaces);
   try {
     const targets = presentTargets(effects, observation, known.sockets);
     const context = applyContext(effects, observation, NO_JOURNAL, new AbortController().signal, () => undefined);
     const gap = observation.notes.find(({ incomplete }) => incomplete);
-    const missing = gap === undefined ? 'gone' : `not found (${gap.what}: ${gap.because})`;
+    const missing: Verdict =
+      gap === undefined ? { refusal: 'gone', isOver: true } : { refusal: `not found (${gap.what}: ${gap.because})` };
     const verdicts: Verdict[] = [];
     for (const was of known.sockets.values()) {
       const target = targets.get(was.cookie);
-      verdicts.push(target ? await judge(context, target, was, assumed, work) : { refusal: missing });
+      verdicts.push(target ? await judge(context, target, was, assumed, work) : missing);
     }
     return verdicts;
   } finally {
@@ -145,7 +149,7 @@ async function judge(
     const present = { ...read, ...assumed.get(was.cookie) };
     const stands = judgeRetuned(was, present);
     if (stands === 'as-set') return work(libc, socket, present, was);
-    if (stands === 'back') return { refusal: 'back already' };
+    if (stands === 'back') return { refusal: 'back already', isOver: true };
     const now = wishText(
       Object.fromEntries(Object.keys(was.after).map((key) => [key, present[key as keyof SocketOptions]])),
     );

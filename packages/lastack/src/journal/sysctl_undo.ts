@@ -34,11 +34,16 @@ export function makeSysctlUndo(root = '/'): UndoHandler {
       const refusals = placed(effects, entry, all).map((change) => {
         const assumed = assumedValue(change, earlier);
         const present = assumed === undefined ? presentValue(effects, boot, change) : { value: assumed };
-        return 'gone' in present ? present.gone : differenceOf(change, present.value);
+        if ('gone' in present) return { text: present.gone, isOver: true };
+        const text = differenceOf(change, present.value);
+        return text === undefined ? undefined : { text, isOver: text === alreadyBack(change) };
       });
       // What can be put back is, whatever became of the others.
       if (refusals.some((refusal) => refusal === undefined)) return undefined;
-      return [...new Set(refusals)].join('; ') || `${keptFile(root)} does not keep it any more`;
+      const text =
+        [...new Set(refusals.map((refusal) => refusal?.text))].join('; ') ||
+        `${keptFile(root)} does not keep it any more`;
+      return refusals.every((refusal) => refusal?.isOver) ? { over: text } : text;
     },
     undo(entry, effects) {
       const all = sysctlChangesOf(entry);

@@ -4,7 +4,7 @@ import { type Change, changesOf } from './changes.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { bootOf } from './open.ts';
 import { isWriterAlive } from './process_life.ts';
-import type { UndoHandlers } from './undo_handler.ts';
+import { refusalText, type UndoHandlers } from './undo_handler.ts';
 
 /** One entry that was asked for. `refusal` undefined: it can be reversed. */
 export interface UndoStep {
@@ -14,6 +14,8 @@ export interface UndoStep {
   refusal?: string;
   /** The action can never be reversed, as opposed to this entry not any more. */
   irreversible: boolean;
+  /** Nothing of it is in force any more: there is nothing left to undo. */
+  isOver?: boolean;
 }
 
 /** What became of a step: reversed, or not and why. */
@@ -62,7 +64,9 @@ async function planOne(
   if (status === 'undone') return { ...step, refusal: 'it was undone before' };
   if (status === 'running') return { ...step, refusal: `process ${entry.pid} is still at work on it` };
   try {
-    return { ...step, refusal: await handler.canUndo(entry, effects, earlier) };
+    const refusal = await handler.canUndo(entry, effects, earlier);
+    if (refusal === undefined) return step;
+    return { ...step, refusal: refusalText(refusal), isOver: typeof refusal !== 'string' };
   } catch (error) {
     if (!(error instanceof KernelError)) throw error;
     return { ...step, refusal: wordsOf(error) };

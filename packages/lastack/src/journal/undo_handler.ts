@@ -1,12 +1,19 @@
 import type { Effects } from '../effects.ts';
 import type { JournalEntry } from './journal.ts';
 
+/** Why nothing of a change is in force any more, so that nobody need undo it: what it was made on is gone, or it is back. */
+export interface Over {
+  over: string;
+}
+
+export type Refusal = string | Over;
+
 /** How the changes of one action are reversed. */
 export interface UndoHandler {
   /** What reversing would do, in one line: `put tcp_orphan_retries back to 0`. */
   describe(entry: JournalEntry): string;
   /**
-   * Why it cannot be reversed any more; undefined = it can. `earlier` are the entries that will have been reversed by
+   * Why it cannot be reversed, or need not be any more; undefined = it can. `earlier` are the entries that will have been reversed by
    * then: what they put back is to be taken as the present state.
    * @throws KernelError when the present state cannot be found out
    */
@@ -14,7 +21,7 @@ export interface UndoHandler {
     entry: JournalEntry,
     effects: Effects,
     earlier?: readonly JournalEntry[],
-  ): string | undefined | Promise<string | undefined>;
+  ): Refusal | undefined | Promise<Refusal | undefined>;
   /** Reverses it. @returns what had to be left as it is, if anything was. @throws KernelError, UserError */
   undo(entry: JournalEntry, effects: Effects): void | Promise<void> | Promise<string | undefined>;
   /**
@@ -25,3 +32,7 @@ export interface UndoHandler {
 }
 
 export type UndoHandlers = Readonly<Record<string, UndoHandler>>;
+
+export function refusalText(refusal: Refusal): string {
+  return typeof refusal === 'string' ? refusal : refusal.over;
+}

@@ -30,7 +30,8 @@ interface RemoveFlags {
 export function blockCommand(program: Command, effects: Effects, done: (code: number) => void, etcRoot = ETC): void {
   const block = program
     .command('block')
-    .description('answer or drop the packets of single connections by firewall rules that expire (nftables)');
+    .description('answer or drop the packets of single connections by firewall rules that expire (nftables)')
+    .action(() => block.outputHelp());
   block
     .command('list')
     .description('the blocks of lastack that are in force, with the time they have left')

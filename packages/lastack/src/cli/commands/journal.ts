@@ -5,6 +5,7 @@ import type { Journal } from '../../journal/journal.ts';
 import { openJournal } from '../../journal/open.ts';
 import { type Recovery, recover } from '../../journal/recover.ts';
 import { changesInJournal } from '../../journal/undo.ts';
+import { helpWidth } from '../narrow.ts';
 import { renderJournal } from '../render/journal.ts';
 import { printable } from '../render/printable.ts';
 import { counted } from '../render/report_words.ts';
@@ -32,7 +33,7 @@ async function showJournal(effects: Effects, { json, last }: JournalFlags): Prom
   const all = changesInJournal(effects, journal).reverse();
   const changes = all.slice(Math.max(0, all.length - limit));
   if (json) effects.stdout.write(`${JSON.stringify(journalJson(journal, changes))}\n`);
-  else if (changes.length > 0) effects.stdout.write(renderJournal(changes));
+  else if (changes.length > 0) effects.stdout.write(renderJournal(changes, helpWidth(effects.stdout)));
   else effects.stderr.write(`lastack: nothing has been changed so far (${journal.path})\n`);
   return failed ? Exit.PARTIAL : Exit.OK;
 }

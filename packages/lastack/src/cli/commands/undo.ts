@@ -30,10 +30,12 @@ async function undo(effects: Effects, entry: string | undefined, flags: UndoFlag
   const journal = openJournal(effects);
   if (!flags.dryRun) reportRecoveries(effects, await recover(effects, journal));
   const changes = wanted(changesInJournal(effects, journal), entry);
-  const steps = await planUndo(effects, changes, UNDO_HANDLERS);
+  const planned = await planUndo(effects, changes, UNDO_HANDLERS);
+  // Who names an entry is told what became of it; to all others it would be said for ever.
+  const steps = entry === undefined ? planned.filter(({ isOver }) => !isOver) : planned;
   const possible = steps.filter(({ refusal }) => refusal === undefined);
   if (flags.dryRun) effects.stdout.write(renderUndoPlan(steps));
-  if (possible.length === 0) return nothingToDo(effects, steps, flags);
+  if (possible.length === 0) return nothingToDo(effects, steps, entry !== undefined, flags);
   if (flags.dryRun) return Exit.OK;
   if (!(await agreed(effects, steps, possible.length, flags))) {
     effects.stderr.write('lastack: nothing was undone\n');
@@ -60,10 +62,11 @@ function wanted(changes: readonly Change[], entry: string | undefined): readonly
   throw new UserError(`the journal has no change ${printable(entry)}; \`lastack journal\` lists them`);
 }
 
-/** Says why there is nothing; one entry that was asked for and cannot be undone is a refusal, not an empty list. */
-function nothingToDo(effects: Effects, steps: readonly UndoStep[], { dryRun }: UndoFlags): number {
+/** Says why there is nothing; an entry that was asked for and cannot be undone is a refusal, not an empty list. */
+function nothingToDo(effects: Effects, steps: readonly UndoStep[], isNamed: boolean, { dryRun }: UndoFlags): number {
   if (!dryRun && steps.length > 0) effects.stdout.write(renderUndoPlan(steps));
-  if (steps.length === 1) return Exit.NOT_POSSIBLE;
+  const mayBeInForce = steps.some(({ irreversible }) => !irreversible);
+  if (isNamed || mayBeInForce) return Exit.NOT_POSSIBLE;
   effects.stderr.write('lastack: there is nothing to undo\n');
   return Exit.FOUND_OR_NO_MATCH;
 }

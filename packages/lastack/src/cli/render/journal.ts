@@ -1,4 +1,6 @@
+import { wrapText } from '@lastack/core';
 import type { Change } from '../../journal/changes.ts';
+import type { JournalEntry } from '../../journal/journal.ts';
 import { targetsText } from '../../journal/target_data.ts';
 import type { UndoResult, UndoStep } from '../../journal/undo.ts';
 import { printable } from './printable.ts';
@@ -11,21 +13,32 @@ const STATUS_WORDS = {
   interrupted: 'may be done',
 } as const satisfies Record<Change['status'], string>;
 
-/** The changes as a table, in the order given. */
-export function renderJournal(changes: readonly Change[]): string {
+/** Below this a last column is no column any more: its text stands in lines of its own. */
+const LEAST_COLUMN = 30;
+const BELOW_INDENT = '    ';
+
+/** The changes as a table, in the order given. @param width of the terminal; undefined: one line for each change */
+export function renderJournal(changes: readonly Change[], width?: number): string {
   const rows = changes.map(({ begin, end, status }) => [
     String(begin.id),
     timeText(begin.at),
     STATUS_WORDS[status],
     begin.action,
-    summaryText(begin.summary, end?.summary, targetsText(begin.data)),
+    summaryText(begin, end?.summary),
   ]);
-  return table([['ENTRY', 'TIME (UTC)', 'STATUS', 'ACTION', 'WHAT'], ...rows]);
+  return table([['ENTRY', 'TIME (UTC)', 'STATUS', 'ACTION', 'WHAT'], ...rows], width);
 }
 
-function summaryText(begun: string, ended: string | undefined, targets: string | undefined): string {
+/** What was meant, and what the end adds to that. The action stands in a column of its own. */
+function summaryText({ action, summary, data }: JournalEntry, ended: string | undefined): string {
+  const begun = without(`${action}: `, summary);
+  const targets = targetsText(data);
   const what = targets === undefined ? begun : `${begun}: ${targets}`;
-  return ended === undefined || ended === begun ? what : `${what}; ${ended}`;
+  return ended === undefined || ended === summary ? what : `${what}; ${without(`${summary}: `, ended)}`;
+}
+
+function without(start: string, text: string): string {
+  return text.startsWith(start) ? text.slice(start.length) : text;
 }
 
 /** ISO 8601 without what a reader does not need; anything else as it is. */
@@ -33,12 +46,22 @@ function timeText(at: string): string {
   return at.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d).*$/, '$1 $2');
 }
 
-/** The last column is as long as it likes. */
-function table(rows: readonly string[][]): string {
+/** The last column is as long as it likes, or broken to fit the width. */
+function table(rows: readonly string[][], width: number | undefined): string {
   const shown = rows.map((row) => row.map(printable));
   const widths = shown[0].map((_, column) => Math.max(...shown.map((row) => row[column].length)));
-  const lines = shown.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join('  '));
+  const lines = shown.flatMap((row) => {
+    const last = row.at(-1) ?? '';
+    const first = row.slice(0, -1).map((cell, column) => `${cell.padEnd(widths[column])}  `);
+    return withLast(first.join(''), last, width);
+  });
   return lines.map((line) => `${line.trimEnd()}\n`).join('');
+}
+
+function withLast(first: string, last: string, width: number | undefined): string[] {
+  if (width === undefined || first.length + last.length <= width) return [first + last];
+  if (width - first.length >= LEAST_COLUMN) return wrapText(last, width, ' '.repeat(first.length), first);
+  return [...wrapText(first, width, BELOW_INDENT, ''), ...wrapText(last, width, BELOW_INDENT)];
 }
 
 /** What would be reversed, in order, and what not and why. Entries of one irreversible action are only counted. */

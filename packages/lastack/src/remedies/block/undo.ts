@@ -28,9 +28,10 @@ export function makeBlockUndo(etcRoot = '/etc'): UndoHandler {
       if (standing(assumed, change.added).length > 0) return undefined;
       const found = visit(effects, entry, change, () => ({ blocks: blocksInForce(nftOf(effects)) }));
       if (change.permanent && standing(permanentBlocks(etcRoot), change.added).length > 0) return undefined;
-      if ('gone' in found) return found.gone;
+      if ('gone' in found) return { over: found.gone };
       if (standing(found.value.blocks, change.added).length > 0) return undefined;
-      return `${textOf(change.added)} is no longer in force: it has expired, was removed, or was replaced`;
+      const why = 'it has expired, was removed, or was replaced';
+      return { over: `${textOf(change.added)} is no longer in force: ${why}` };
     },
     undo(entry, effects) {
       const change = blockChangeOf(entry.data);
