@@ -7,6 +7,7 @@ import { allAdvice } from './all_advice.ts';
 import { FOREIGN_SETTINGS } from './foreign/judge_foreign.ts';
 import { ADVICE_ITEMS } from './items/mod.ts';
 import { judgeAdvice } from './judge_advice.ts';
+import { nearestAdvice } from './nearest_advice.ts';
 import { settingVerdict } from './setting_verdicts.ts';
 
 const ask = (text: string) => judgeAdvice(text, DEFAULT_SETTINGS);
@@ -64,6 +65,13 @@ describe('advice is recognised and judged', () => {
     ['ss -tnK', ['ss-kill harmful']],
     ['ss -K dst 10.0.2.46 dport = 2572', ['ss-kill works-but']],
     ['ss --tcp -K sport = :80', ['ss-kill works-but']],
+    // As people say it.
+    ['fin timeout', ['tcp_fin_timeout works-but']],
+    ['SYN cookies?', ['tcp_syncookies works-but']],
+    ['restart nginx', ['restart-service works-but']],
+    ['restart networking', ['restart-networking harmful']],
+    ['kill `lsof -t -i:8080`', ['kill works-but']],
+    ['lsof -t -i:8080 | xargs kill -9', ['lsof works-but', 'kill-9 works-but']],
     // Nothing that is advice.
     ['', []],
     ['ss -tan state time-wait', []],
@@ -111,6 +119,25 @@ describe('advice is recognised and judged', () => {
   it('says a piece once, however often it stands there', () => {
     expect(brief('tcp_tw_recycle=1; tcp_tw_recycle=1; tcp_tw_recycle')).toEqual(['tcp_tw_recycle gone']);
     expect(ask('tcp_fin_timeout=15 or tcp_fin_timeout=75').parts).toHaveLength(2);
+  });
+});
+
+describe('a piece is shown as it was written', () => {
+  it.each([
+    ["gdb -p 1234 -ex 'call close(7)' -batch", "gdb -p 1234 -ex 'call close(7)'"],
+    ["gdb -p 1234 -ex 'call (int)close(7)'", "gdb -p 1234 -ex 'call (int)close(7)'"],
+    ['run `kill -9 1581`', 'kill -9 1581'],
+    ['run `kill -9 1581` and be happy', 'kill -9 1581'],
+    ['"kill -9 1581"', 'kill -9 1581'],
+    ["don't kill -9 'my java'", "kill -9 'my java'"],
+    ['kill $(lsof -t -i:8080)', 'kill $(lsof -t -i:8080)'],
+    ['kill `lsof -t -i:8080`', 'kill `lsof -t -i:8080`'],
+  ])('%s', (text, piece) => {
+    expect(ask(text).parts.map((part) => part.text)).toEqual([piece]);
+  });
+
+  it.each(['-w', 'cats', 'hello world'])('%s: nothing comes near it', (text) => {
+    expect(nearestAdvice(text)).toEqual([]);
   });
 });
 

@@ -2,11 +2,12 @@ import type { Settings } from '../snapshot.ts';
 import { stateFromForeignName } from '../tcp/names.ts';
 import { parseState } from '../tcp/parse_state.ts';
 import { cleanAdvice, lowered, statesAround } from './advice_text.ts';
+import { pieceOf } from './heading.ts';
 import { ADVICE_ITEMS } from './items/mod.ts';
 import { type AdviceGroup, type AdviceJudgement, type AdviceVerdict, VERDICTS } from './judgement.ts';
 import { itemMentions, type Mention, withoutOverlaps } from './mention.ts';
 import { nearestAdvice } from './nearest_advice.ts';
-import { namesIn, settingMentions } from './setting_mentions.ts';
+import { namesIn, settingMentions, spelledSetting } from './setting_mentions.ts';
 import { unknownMentions } from './unknown_mentions.ts';
 
 /** One piece of the text, judged. */
@@ -42,7 +43,8 @@ export function judgeAdvice(text: string, host: Settings): AdviceAnswer {
   const clean = cleanAdvice(text);
   const lower = lowered(clean);
   const names = namesIn(lower).filter(({ name }) => !isState(name));
-  const known = withoutOverlaps([...itemMentions(lower, ADVICE_ITEMS), ...settingMentions(lower, names)]);
+  const found = withoutOverlaps([...itemMentions(lower, ADVICE_ITEMS), ...settingMentions(lower, names)]);
+  const known = found.length > 0 ? found : spelledSetting(lower);
   const unknown = unknownMentions(lower, names, known);
   const all = [...known, ...unknown].sort((a, b) => a.start - b.start);
   const parts = onceEach(all)
@@ -72,11 +74,7 @@ function onceEach(mentions: readonly Mention[]): Mention[] {
 
 function judged(mention: Mention, clean: string, lower: string, host: Settings): JudgedAdvice {
   const { start, end, id, group, recognisedAs, value, settings, needsSockDestroy, here } = mention;
-  const text = clean
-    .slice(start, end)
-    .replaceAll(/\s+/g, ' ')
-    .replace(/[\s,=:&(]+$/, '')
-    .trim();
+  const text = pieceOf(clean, start, end);
   const number = value === undefined || !/^(?:0x[0-9a-f]+|-?\d+)$/.test(value) ? undefined : Number(value);
   const judgement = mention.judge({ value, number, states: statesAround(lower, start, end), host });
   const nearest = id === 'unknown' ? nearestAdvice(text) : undefined;

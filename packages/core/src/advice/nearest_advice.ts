@@ -1,4 +1,4 @@
-import { nearestWord } from '../filter/nearest.ts';
+import { editDistance, nearestWord } from '../filter/nearest.ts';
 import { KERNEL_SETTINGS } from '../settings/catalogue.ts';
 import { lowered } from './advice_text.ts';
 import { FOREIGN_SETTINGS } from './foreign/judge_foreign.ts';
@@ -8,6 +8,8 @@ const MOST = 5;
 const MOST_WORDS = 30;
 /** Shorter words are in too many names to say anything. */
 const SHORTEST = 4;
+/** From here on two letters may be wrong. */
+const LONG_ENOUGH = 6;
 /** Words that stand in most advice. */
 const COMMON = new Set([
   'ipv4',
@@ -50,7 +52,18 @@ export function nearestAdvice(text: string): string[] {
   const asked = [...new Set(wordsOf(text))]
     .filter((word) => word.length >= SHORTEST && !COMMON.has(word))
     .slice(0, MOST_WORDS);
-  const typos = asked.flatMap((word) => known.get(nearestWord(word, known.keys()) ?? '') ?? []);
-  const holding = asked.flatMap((word) => [...known].filter(([name]) => name.includes(word)).map(([, ask]) => ask));
+  const typos = asked.flatMap((word) => known.get(typoOf(word, known) ?? '') ?? []);
+  const holding = asked.flatMap((word) => [...known].filter(([name]) => holds(name, word)).map(([, ask]) => ask));
   return [...new Set([...typos, ...holding])].slice(0, MOST);
+}
+
+/** Two letters of a short word are half of another one. */
+function typoOf(word: string, known: ReadonlyMap<string, string>): string | undefined {
+  const near = nearestWord(word, known.keys());
+  return near !== undefined && (word.length >= LONG_ENOUGH || editDistance(word, near) <= 1) ? near : undefined;
+}
+
+/** Whether a part of the name begins with the word: `orphan` in `tcp_max_orphans`, not `rest` in `forest`. */
+function holds(name: string, word: string): boolean {
+  return name.startsWith(word) || name.includes(`_${word}`);
 }

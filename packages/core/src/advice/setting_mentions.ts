@@ -37,6 +37,19 @@ export function settingMentions(lower: string, names: readonly NamePlace[]): Men
   });
 }
 
+/** At most so many words name one setting. */
+const MOST_WORDS = 5;
+
+/** A text that is nothing but the name of a setting as it is spoken: `fin timeout`, `SYN cookies`. */
+export function spelledSetting(lower: string): Mention[] {
+  const text = lower.replace(/[\s?!.]{1,20}$/, '');
+  const words = text.trim().split(/[\s_-]+/);
+  if (words.length > MOST_WORDS || !words.every((word) => /^[a-z0-9]{1,30}$/.test(word))) return [];
+  const names = [words.join('_'), words.join('')].flatMap((name) => [name, `tcp_${name}`]);
+  const [mention] = names.flatMap((name) => settingMentions(name, namesIn(name)));
+  return mention ? [{ ...mention, start: 0, end: text.length }] : [];
+}
+
 function mentionOf(lower: string, { name, start, end }: NamePlace): Mention | undefined {
   const before = lower.slice(Math.max(0, start - BESIDE), start);
   const after = lower.slice(end, end + BESIDE);

@@ -81,8 +81,10 @@ export const PROCESS_ITEMS: readonly AdviceItem[] = [
     id: 'kill',
     group: 'processes',
     title: 'kill (SIGTERM) of the program',
-    examples: ['kill 1581', 'killall java'],
+    examples: ['kill 1581', 'killall java', 'kill $(lsof -t -i:8080)', 'lsof -t -i:8080 | xargs kill'],
     patterns: [
+      /\bkill\s+(?:-15\s+|-(?:sig)?term\s+)?(?:\$\([^\n)]{0,80}\)?|`[^\n`]{0,80}`?)/g,
+      /(?:\blsof\b[^\n;|&]{0,80}\|\s{0,4})?\bxargs\s+(?:-r\s+)?kill\b(?!\s+-)/g,
       /\bkill\s+(?:-15\s|-(?:sig)?term\s)?\$?\(?\d[^\n;|&]{0,60}/g,
       /\b(?:pkill|killall)\s+(?:-15\s|-(?:sig)?term\s)?[a-z][\w.-]{0,60}/g,
     ],
@@ -159,13 +161,20 @@ export const PROCESS_ITEMS: readonly AdviceItem[] = [
     id: 'restart-service',
     group: 'processes',
     title: 'restarting the program',
-    examples: ['systemctl restart tomcat', 'service httpd restart', 'apachectl graceful', 'docker restart web'],
+    examples: [
+      'systemctl restart tomcat',
+      'service httpd restart',
+      'apachectl graceful',
+      'docker restart web',
+      'restart nginx',
+    ],
     patterns: [
       /\bsystemctl\s+(?:restart|reload|try-restart)\s+[\w@.-]{1,60}/g,
       /\bservice\s+[\w@.-]{1,60}\s+(?:restart|reload)\b/g,
       /\/etc\/init\.d\/[\w.-]{1,60}\s+(?:restart|reload)\b/g,
       /\bapache(?:2)?ctl\s+[\w-]{1,20}/g,
       /\bdocker\s+restart\s+[\w.-]{1,60}/g,
+      /^[ \t]{0,8}(?:sudo[ \t]+)?restart[ \t]+(?!(?:the|networking|network|host|machine|system|computer|now)\b)[\w@.-]{1,60}[ \t]{0,8}$/gm,
       /\brestart\s+(?:the\s+)?(?:program|service|application|server|app|jvm|process|daemon)\b/g,
     ],
     judge: {

@@ -113,8 +113,8 @@ export const TOOL_ITEMS: readonly AdviceItem[] = [
     title: 'gdb: call close() inside the program',
     examples: ["gdb -p 1581 -batch -ex 'call close(7)'", 'gdb -p 1581 ... call shutdown(7,2)'],
     patterns: [
-      /\bgdb\b[^\n]{0,200}?\b(?:call|print|p)\s[^\n]{0,40}?\b(?:close|shutdown)\s?\(/g,
-      /\bcall\s(?:\(int\)\s?)?close\s?\(/g,
+      /\bgdb\b[^\n]{0,200}?\b(?:call|print|p)\s[^\n]{0,40}?\b(?:close|shutdown)\s?\((?:[^\n()]{0,20}\))?/g,
+      /\bcall\s(?:\(int\)\s?)?close\s?\((?:[^\n()]{0,20}\))?/g,
     ],
     judge: {
       verdict: 'harmful',

@@ -79,7 +79,17 @@ function explainState(effects: Effects, state: StateName, { json, ascii }: Expla
   return renderExplain(state, { ...page, ascii: ascii || page.ascii, settings });
 }
 
+/** `what is FIN_WAIT1?` */
+const QUESTION =
+  /^(?:(?:what(?:'s|\s+(?:is|does))|explain)\s+)?(?:(?:an?|the)\s+)?(?<state>[\w-]+(?:\s\w+){0,2}?)(?:\s+(?:state|means?))?\s*[?!.]*$/i;
+const LONGEST_QUESTION = 80;
+
 function readState(text: string): StateName | undefined {
+  const asked = text.length <= LONGEST_QUESTION ? QUESTION.exec(text.trim())?.groups?.state : undefined;
+  return stateNamed(text) ?? (asked === undefined ? undefined : stateNamed(asked));
+}
+
+function stateNamed(text: string): StateName | undefined {
   const number = parseState(text);
   return number === undefined ? stateFromForeignName(undefined, text) : (stateName(number) as StateName);
 }
@@ -90,10 +100,13 @@ function noSuchState(text: string): string | undefined {
   return near.length > 0 ? `there is no TCP state '${printable(text)}'; did you mean ${near.join(', ')}?` : undefined;
 }
 
+/** Shorter texts are in too many names. */
+const SHORTEST_PART = 3;
+
 /** States whose name holds what was written, else the one that the filter language takes it for a typo of. */
 function nearestStates(text: string): StateName[] {
   const wanted = fold(text);
-  const holding = wanted === '' ? [] : STATES_IN_ORDER.filter((name) => fold(name).includes(wanted));
+  const holding = wanted.length < SHORTEST_PART ? [] : STATES_IN_ORDER.filter((name) => fold(name).includes(wanted));
   if (holding.length > 0) return holding;
   const meant = parseState(typoOf(text) ?? '');
   return meant === undefined ? [] : [stateName(meant) as StateName];

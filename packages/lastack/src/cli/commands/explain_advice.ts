@@ -88,6 +88,8 @@ function orUnknown(answer: AdviceAnswer, text: string): AdviceAnswer {
 }
 
 function unknownText(text: string): string {
+  if (cleanAdvice(text).trim() === '')
+    return 'explain what? the text is empty; name a state or paste advice, or give no text for the whole diagram';
   const near = nearestAdvice(text);
   const help = near.length > 0 ? `nearest: ${near.join(', ')}` : 'nothing known comes near it';
   return `'${shown(text)}' is no TCP state, and no advice that is known here; ${help}; lastack explain --list shows all`;
