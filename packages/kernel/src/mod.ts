@@ -5,6 +5,7 @@ export * from './dump.ts';
 export * from './duplicate.ts';
 export * from './errors.ts';
 export * from './local_addresses.ts';
+export * from './mirrors.ts';
 export * from './netns/mod.ts';
 export * from './nft.ts';
 export * from './own_orphan.ts';

@@ -7,7 +7,9 @@ interface Program {
   memory: WebAssembly.Memory;
   REPLY: WebAssembly.Global;
   ROWS: WebAssembly.Global;
+  MINISOCKET_ROWS: WebAssembly.Global;
   rowCount: WebAssembly.Global;
+  minisocketCount: WebAssembly.Global;
   packRows(at: number, end: number, sequence: number): number;
 }
 
@@ -20,16 +22,18 @@ export class RowPacker implements BulkVisitor {
   readonly #table: DiagTable;
   readonly #bytes: Uint8Array;
   readonly #rows: Uint32Array;
+  readonly #minisocketRows: Uint32Array;
   readonly #reply: number;
   #end = 0;
   #sequence = 0;
 
   private constructor(module: WebAssembly.Module, table: DiagTable) {
     this.#program = new WebAssembly.Instance(module).exports as Program;
-    const { memory, ROWS, REPLY } = this.#program;
+    const { memory, ROWS, MINISOCKET_ROWS, REPLY } = this.#program;
     this.#table = table;
     this.#bytes = new Uint8Array(memory.buffer);
     this.#rows = new Uint32Array(memory.buffer, ROWS.value);
+    this.#minisocketRows = new Uint32Array(memory.buffer, MINISOCKET_ROWS.value);
     this.#reply = REPLY.value;
   }
 
@@ -46,7 +50,8 @@ export class RowPacker implements BulkVisitor {
 
   take(at: number): number {
     const next = this.#program.packRows(this.#reply + at, this.#end, this.#sequence);
-    this.#table.appendPacked(this.#rows, this.#program.rowCount.value);
+    this.#table.appendFront(this.#rows, this.#program.rowCount.value);
+    this.#table.appendPacked(this.#minisocketRows, this.#program.minisocketCount.value);
     return next - this.#reply;
   }
 }

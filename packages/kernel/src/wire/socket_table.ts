@@ -1,16 +1,22 @@
-import { type SocketKind, type SocketTable, socketKind, type TcpInfo, TcpState } from '@lastack/core';
+import {
+  type NumberedRows,
+  type SocketKind,
+  type SocketTable,
+  socketKind,
+  type TcpInfo,
+  TcpState,
+  type TimerColumns,
+} from '@lastack/core';
 import { formatAddress } from './address.ts';
+import { alikeRows } from './alike.ts';
+import { rowsByDestination } from './destinations.ts';
+import { type RawRows, rowsByRemote } from './endpoints.ts';
 import { AF_INET6, ATTRIBUTE_HEADER_BYTES, DIAG_MESSAGE_BYTES, DiagAttribute, DiagField } from './inet_diag.ts';
 import { InfoRows } from './info_rows.ts';
 import { align4, LITTLE_ENDIAN } from './netlink.ts';
+import { ROW_BYTES, ROW_WORDS } from './row_layout.ts';
 import { RowsByState } from './rows_by_state.ts';
 
-/**
- * One row is struct inet_diag_msg as received, then what lastack keeps of the attributes: cgroup id (8), mark (4) and
- * presence bits (4). 88 bytes a socket; nothing else is stored in the first pass.
- */
-const ROW_BYTES = DIAG_MESSAGE_BYTES + 16;
-const ROW_WORDS = ROW_BYTES / 4;
 const HEADER_WORDS = DIAG_MESSAGE_BYTES / 4;
 const CGROUP = DIAG_MESSAGE_BYTES;
 const MARK = DIAG_MESSAGE_BYTES + 8;
@@ -28,6 +34,8 @@ export class DiagTable implements SocketTable {
   #words = new Uint32Array(FIRST_CAPACITY_ROWS * ROW_WORDS);
   #bytes = new Uint8Array(this.#words.buffer);
   #view = new DataView(this.#words.buffer);
+  #front = 0;
+  #reserved = 0;
   #info: InfoRows | undefined;
   #byState: RowsByState | undefined;
 
@@ -72,6 +80,36 @@ export class DiagTable implements SocketTable {
       at += align4(length);
     }
     target[row + PRESENT / 4] = present;
+  }
+
+  /**
+   * Keeps the first rows free for sockets that appendFront brings: among 300,000 in TIME_WAIT those that rules look at
+   * would lie so far apart that each look waits for memory. Until `settle` is called rows may not be read.
+   */
+  reserveFront(rows: number): void {
+    this.#front = 0;
+    this.#reserved = rows;
+    this.count = rows;
+    if (rows * ROW_WORDS > this.#words.length) this.#resize(rows);
+  }
+
+  /** As appendPacked, to the rows kept free while there are any. */
+  appendFront(rows: Uint32Array, count: number): void {
+    if (this.#front + count > this.#reserved) this.appendPacked(rows, count);
+    else {
+      this.#words.set(rows.subarray(0, count * ROW_WORDS), this.#front * ROW_WORDS);
+      this.#front += count;
+    }
+  }
+
+  /** Fills what was kept free in vain from the end. */
+  settle(): void {
+    const others = this.count - this.#reserved;
+    const total = this.#front + others;
+    const moved = Math.min(this.#reserved - this.#front, others);
+    this.#words.copyWithin(this.#front * ROW_WORDS, (this.count - moved) * ROW_WORDS, this.count * ROW_WORDS);
+    this.count = total;
+    this.#reserved = 0;
   }
 
   /** Takes over the first `count` rows of `rows`, packed as they are kept here. */
@@ -162,119 +200,32 @@ export class DiagTable implements SocketTable {
     return row * ROW_BYTES;
   }
 
-  /**
-   * Hash of the connection's two endpoints, the local one first; a v4-mapped address counts as the IPv4 address it
-   * holds. `mirrored` puts the remote one first: equal to the plain hash of the other end of the same connection.
-   */
-  endpointHash(row: number, mirrored: boolean): number {
-    const ports = this.#view.getUint32(row * ROW_BYTES + DiagField.localPort);
-    const local = this.#addressHash(row, DiagField.localAddress);
-    const remote = this.#addressHash(row, DiagField.remoteAddress);
-    return mirrored ? mix(remote, local, (ports << 16) | (ports >>> 16)) : mix(local, remote, ports);
+  raw(): RawRows {
+    return { bytes: this.#bytes, words: new Int32Array(this.#words.buffer) };
   }
 
-  /**
-   * The same for many rows at once, in one loop over signed words: those above 2^31 would be boxed one by one.
-   * `into` takes the hashes in the order of `rows`.
-   */
-  endpointHashes(rows: ArrayLike<number>, mirrored: boolean, into: Int32Array): void {
-    const words = new Int32Array(this.#words.buffer);
-    const bytes = this.#bytes;
+  byDestination(rows: ArrayLike<number>, least: number, localPorts?: Uint8Array): readonly ArrayLike<number>[] {
+    return rowsByDestination(this.raw(), rows, least, localPorts);
+  }
+
+  alike(rows: ArrayLike<number>): NumberedRows {
+    return alikeRows(this.raw(), rows);
+  }
+
+  timers(rows: ArrayLike<number>): TimerColumns {
+    const [bytes, words] = [this.#bytes, this.#words];
+    const expiresMs = new Uint32Array(rows.length);
+    const retries = new Uint8Array(rows.length);
     for (let index = 0; index < rows.length; index++) {
       const row = rows[index];
-      if (bytes[row * ROW_BYTES] === AF_INET6) {
-        into[index] = this.endpointHash(row, mirrored);
-        continue;
-      }
-      const at = row * ROW_BYTES + DiagField.localPort;
-      const ports = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
-      const local = words[row * ROW_WORDS + DiagField.localAddress / 4];
-      const remote = words[row * ROW_WORDS + DiagField.remoteAddress / 4];
-      into[index] = mirrored ? mix(remote, local, (ports << 16) | (ports >>> 16)) : mix(local, remote, ports);
+      expiresMs[index] = words[row * ROW_WORDS + DiagField.expiresMs / 4];
+      retries[index] = bytes[row * ROW_BYTES + DiagField.retries];
     }
+    return { expiresMs, retries };
   }
 
-  /** Both ports in one number that the two ends of a connection share: a cheap first test before the hash. */
-  portPair(row: number): number {
-    const ports = this.#words[row * ROW_WORDS + DiagField.localPort / 4];
-    return (ports ^ (ports >>> 16)) & 0xffff;
-  }
-
-  /** Whether two rows are the two ends of one connection, by addresses and ports. */
-  isMirrorOf(row: number, other: DiagTable, otherRow: number): boolean {
-    return (
-      this.localPort(row) === other.remotePort(otherRow) &&
-      this.remotePort(row) === other.localPort(otherRow) &&
-      this.#isSameAddress(row, DiagField.localAddress, other, otherRow, DiagField.remoteAddress) &&
-      this.#isSameAddress(row, DiagField.remoteAddress, other, otherRow, DiagField.localAddress)
-    );
-  }
-
-  destinationHash(row: number): number {
-    const local = this.#addressHash(row, DiagField.localAddress);
-    const remote = this.#addressHash(row, DiagField.remoteAddress);
-    return mix(remote, local, this.remotePort(row));
-  }
-
-  destinationHashes(rows: ArrayLike<number>, into: Int32Array): void {
-    const words = new Int32Array(this.#words.buffer);
-    const bytes = this.#bytes;
-    for (let index = 0; index < rows.length; index++) {
-      const row = rows[index];
-      if (bytes[row * ROW_BYTES] === AF_INET6) {
-        into[index] = this.destinationHash(row);
-        continue;
-      }
-      const port = row * ROW_BYTES + DiagField.remotePort;
-      const local = words[row * ROW_WORDS + DiagField.localAddress / 4];
-      const remote = words[row * ROW_WORDS + DiagField.remoteAddress / 4];
-      into[index] = mix(remote, local, (bytes[port] << 8) | bytes[port + 1]);
-    }
-  }
-
-  localPorts(rows: ArrayLike<number>, into: Uint16Array): void {
-    const bytes = this.#bytes;
-    for (let index = 0; index < rows.length; index++) {
-      const at = rows[index] * ROW_BYTES + DiagField.localPort;
-      into[index] = (bytes[at] << 8) | bytes[at + 1];
-    }
-  }
-
-  isSameDestination(row: number, other: number): boolean {
-    return (
-      this.remotePort(row) === this.remotePort(other) &&
-      this.family(row) === this.family(other) &&
-      this.#isSameAddress(row, DiagField.remoteAddress, this, other, DiagField.remoteAddress) &&
-      this.#isSameAddress(row, DiagField.localAddress, this, other, DiagField.localAddress)
-    );
-  }
-
-  #isSameAddress(row: number, field: number, other: DiagTable, otherRow: number, otherField: number): boolean {
-    const mine = this.#ipv4Word(row, field);
-    const theirs = other.#ipv4Word(otherRow, otherField);
-    if (mine !== undefined || theirs !== undefined) return mine === theirs;
-    const [at, otherAt] = [(row * ROW_BYTES + field) / 4, (otherRow * ROW_BYTES + otherField) / 4];
-    for (let index = 0; index < 4; index++) {
-      if (this.#words[at + index] !== other.#words[otherAt + index]) return false;
-    }
-    return true;
-  }
-
-  /** The IPv4 address, also one held v4-mapped, as a number of this machine; undefined for a true IPv6 address. */
-  #ipv4Word(row: number, field: number): number | undefined {
-    const at = (row * ROW_BYTES + field) / 4;
-    const words = this.#words;
-    if (this.family(row) === 4) return words[at];
-    const isMapped = words[at] === 0 && words[at + 1] === 0 && words[at + 2] === MAPPED_WORD;
-    return isMapped ? words[at + 3] : undefined;
-  }
-
-  #addressHash(row: number, field: number): number {
-    const ipv4 = this.#ipv4Word(row, field);
-    if (ipv4 !== undefined) return ipv4;
-    const at = (row * ROW_BYTES + field) / 4;
-    const words = this.#words;
-    return words[at] ^ Math.imul(words[at + 1], 31) ^ Math.imul(words[at + 2], 961) ^ Math.imul(words[at + 3], 29791);
+  byRemote(rows: ArrayLike<number>): NumberedRows {
+    return rowsByRemote(this.raw(), rows);
   }
 
   state(row: number): number {
@@ -354,17 +305,6 @@ export class DiagTable implements SocketTable {
   info(row: number): TcpInfo | undefined {
     return this.#info?.read(row);
   }
-}
-
-/** Third word of a v4-mapped address as this machine reads it. */
-const MAPPED_WORD = LITTLE_ENDIAN ? 0xffff_0000 : 0x0000_ffff;
-
-/** Every bit of the endpoints reaches every bit of the hash: tables use its low bits only. */
-function mix(first: number, second: number, ports: number): number {
-  let hash = Math.imul(first, 0x9e37_79b1) ^ Math.imul(second, 0x85eb_ca6b) ^ Math.imul(ports, 0xc2b2_ae35);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x7feb_352d);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x846c_a68b);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
 /** The presence bits fit the word's lowest byte, wherever this machine keeps it. */
