@@ -10,7 +10,7 @@ interface Program {
   MINISOCKET_ROWS: WebAssembly.Global;
   rowCount: WebAssembly.Global;
   minisocketCount: WebAssembly.Global;
-  packRows(at: number, end: number, sequence: number): number;
+  packRows(at: number, end: number, sequence: number, apart: boolean): number;
 }
 
 /**
@@ -49,9 +49,13 @@ export class RowPacker implements BulkVisitor {
   }
 
   take(at: number): number {
-    const next = this.#program.packRows(this.#reply + at, this.#end, this.#sequence);
-    this.#table.appendFront(this.#rows, this.#program.rowCount.value);
-    this.#table.appendPacked(this.#minisocketRows, this.#program.minisocketCount.value);
+    const table = this.#table;
+    const apart = table.keepsApart;
+    const next = this.#program.packRows(this.#reply + at, this.#end, this.#sequence, apart);
+    if (apart) {
+      table.appendOthers(this.#rows, this.#program.rowCount.value);
+      table.appendPacked(this.#minisocketRows, this.#program.minisocketCount.value);
+    } else table.appendPacked(this.#rows, this.#program.rowCount.value);
     return next - this.#reply;
   }
 }

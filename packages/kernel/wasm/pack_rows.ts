@@ -8,7 +8,7 @@ const ROW_BYTES: u32 = 88;
 export const REPLY: usize = memory.data(ROOM);
 /** The rows packed from it; a message is longer than its row less the 16 bytes of attributes that may be missing. */
 export const ROWS: usize = memory.data(ROOM);
-/** Those of them that are in TIME_WAIT. */
+/** Those of them that are in TIME_WAIT, where these are kept apart. */
 export const MINISOCKET_ROWS: usize = memory.data(ROOM);
 
 /** Rows packed by the last call. */
@@ -31,9 +31,10 @@ const TIME_WAIT: u8 = 6;
 
 /**
  * Packs messages from `at` on, up to the first that is no socket of this dump, or until the room for rows is full.
+ * @param apart sockets in TIME_WAIT are packed into MINISOCKET_ROWS
  * @returns where that message begins, or `end`
  */
-export function packRows(at: usize, end: usize, sequence: u32): usize {
+export function packRows(at: usize, end: usize, sequence: u32, apart: bool): usize {
   let row = ROWS;
   let minisocket = MINISOCKET_ROWS;
   while (at + HEADER_BYTES + SOCKET_BYTES <= end) {
@@ -44,7 +45,7 @@ export function packRows(at: usize, end: usize, sequence: u32): usize {
     if (type != TCPDIAG_GETSOCK && type != SOCK_DIAG_BY_FAMILY) break;
     if ((load<u16>(at + 6) & DUMP_INTR) != 0 || load<u32>(at + 8) != sequence) break;
     const socket = at + HEADER_BYTES;
-    if (load<u8>(socket + 1) == TIME_WAIT) {
+    if (apart && load<u8>(socket + 1) == TIME_WAIT) {
       packRow(minisocket, socket, at + length);
       minisocket += ROW_BYTES;
     } else {

@@ -27,6 +27,7 @@ const HAS_V6ONLY = 4;
 const IS_V6ONLY = 8;
 
 const FIRST_CAPACITY_ROWS = 1024;
+const ALL_ROWS = Number.POSITIVE_INFINITY;
 
 /** The sockets of one dump, kept as bytes in one growing array. Filled by `append`, then read through SocketTable. */
 export class DiagTable implements SocketTable {
@@ -34,8 +35,9 @@ export class DiagTable implements SocketTable {
   #words = new Uint32Array(FIRST_CAPACITY_ROWS * ROW_WORDS);
   #bytes = new Uint8Array(this.#words.buffer);
   #view = new DataView(this.#words.buffer);
-  #front = 0;
-  #reserved = 0;
+  #apart: { filled: number; room: number } | undefined;
+  /** Rows from here on are in TIME_WAIT, all of them. */
+  #mixedRows = ALL_ROWS;
   #info: InfoRows | undefined;
   #byState: RowsByState | undefined;
 
@@ -55,6 +57,7 @@ export class DiagTable implements SocketTable {
     const to = this.count * ROW_WORDS;
     for (let index = 0; index < HEADER_WORDS; index++) target[to + index] = words[from + index];
     this.#appendAttributes(words, view, at + DIAG_MESSAGE_BYTES, end, to);
+    this.#mixedRows = ALL_ROWS;
     this.count++;
   }
 
@@ -83,36 +86,47 @@ export class DiagTable implements SocketTable {
   }
 
   /**
-   * Keeps the first rows free for sockets that appendFront brings: among 300,000 in TIME_WAIT those that rules look at
-   * would lie so far apart that each look waits for memory. Until `settle` is called rows may not be read.
+   * From now on sockets in TIME_WAIT are kept behind the others, until `settle`; rows may not be read before. Among
+   * 300,000 of them the sockets that rules look at would lie so far apart that each look waits for memory.
+   * @param expectedOthers how many will not be in TIME_WAIT: those beyond that are kept behind too
    */
-  reserveFront(rows: number): void {
-    this.#front = 0;
-    this.#reserved = rows;
-    this.count = rows;
-    if (rows * ROW_WORDS > this.#words.length) this.#resize(rows);
+  keepApart(expectedOthers: number): void {
+    this.#apart = { filled: 0, room: expectedOthers };
+    this.#mixedRows = 0;
+    this.count = expectedOthers;
+    if (expectedOthers * ROW_WORDS > this.#words.length) this.#resize(expectedOthers);
   }
 
-  /** As appendPacked, to the rows kept free while there are any. */
-  appendFront(rows: Uint32Array, count: number): void {
-    if (this.#front + count > this.#reserved) this.appendPacked(rows, count);
-    else {
-      this.#words.set(rows.subarray(0, count * ROW_WORDS), this.#front * ROW_WORDS);
-      this.#front += count;
+  get keepsApart(): boolean {
+    return this.#apart !== undefined;
+  }
+
+  /** As appendPacked, for sockets that are not in TIME_WAIT while those are kept apart. */
+  appendOthers(rows: Uint32Array, count: number): void {
+    if (count === 0) return;
+    const apart = this.#apart;
+    if (!apart || apart.filled + count > apart.room) {
+      this.appendPacked(rows, count);
+      this.#mixedRows = ALL_ROWS;
+    } else {
+      this.#words.set(rows.subarray(0, count * ROW_WORDS), apart.filled * ROW_WORDS);
+      apart.filled += count;
     }
   }
 
   /** Fills what was kept free in vain from the end. */
   settle(): void {
-    const others = this.count - this.#reserved;
-    const total = this.#front + others;
-    const moved = Math.min(this.#reserved - this.#front, others);
-    this.#words.copyWithin(this.#front * ROW_WORDS, (this.count - moved) * ROW_WORDS, this.count * ROW_WORDS);
-    this.count = total;
-    this.#reserved = 0;
+    if (!this.#apart) return;
+    const { filled, room } = this.#apart;
+    const behind = this.count - room;
+    const moved = Math.min(room - filled, behind);
+    this.#words.copyWithin(filled * ROW_WORDS, (this.count - moved) * ROW_WORDS, this.count * ROW_WORDS);
+    this.count = filled + behind;
+    if (this.#mixedRows !== ALL_ROWS) this.#mixedRows = filled;
+    this.#apart = undefined;
   }
 
-  /** Takes over the first `count` rows of `rows`, packed as they are kept here. */
+  /** Takes over the first `count` rows of `rows`, packed as they are kept here; all in TIME_WAIT if those are kept apart. */
   appendPacked(rows: Uint32Array, count: number): void {
     if (count === 0) return;
     const needed = this.count + count;
@@ -132,6 +146,7 @@ export class DiagTable implements SocketTable {
   /** Takes over one row of another table. @returns its row number here. */
   copyRow(source: DiagTable, row: number): number {
     if (this.count * ROW_WORDS === this.#words.length) this.#resize(this.count * 2);
+    this.#mixedRows = ALL_ROWS;
     this.#words.set(source.#words.subarray(row * ROW_WORDS, (row + 1) * ROW_WORDS), this.count * ROW_WORDS);
     return this.count++;
   }
@@ -139,6 +154,7 @@ export class DiagTable implements SocketTable {
   /** Forgets all rows; the memory is kept for the next ones. */
   clear(): void {
     this.count = 0;
+    this.#mixedRows = ALL_ROWS;
     this.#info = undefined;
     this.#byState = undefined;
   }
@@ -152,6 +168,7 @@ export class DiagTable implements SocketTable {
       kept++;
     }
     this.count = kept;
+    this.#mixedRows = ALL_ROWS;
     this.#byState = undefined;
   }
 
@@ -174,7 +191,8 @@ export class DiagTable implements SocketTable {
   }
 
   rowsIn(state: number): Uint32Array {
-    if (this.#byState?.count !== this.count) this.#byState = new RowsByState(this.#bytes, ROW_BYTES, this.count);
+    if (this.#byState?.count !== this.count)
+      this.#byState = new RowsByState(this.#bytes, ROW_BYTES, this.count, Math.min(this.#mixedRows, this.count));
     return this.#byState.rowsIn(state);
   }
 

@@ -218,10 +218,12 @@ async function observeNamespace(
     interfaces: readInterfaces(isOwn ? effects : { procRoot: effects.procRoot }),
   }));
   const sockstat = read?.sockstat ?? {};
-  const expected = bytecode ? 0 : (sockstat['TCP.inuse'] ?? 0) + (sockstat['TCP.tw'] ?? 0);
+  // A little more than there were a moment ago: they come and go, and copying the table costs more than room.
+  const [others, minisockets] = ['TCP.inuse', 'TCP.tw'].map((name) => Math.ceil((sockstat[name] ?? 0) * 1.02) + 500);
+  const expected = bytecode ? 0 : others + minisockets;
   if (expected >= MANY_SOCKETS) prepareForMany();
-  const table = new DiagTable(expected + Math.ceil((sockstat['TCP.inuse'] ?? 0) * 0.02) + 2000);
-  if (expected >= MANY_SOCKETS) table.reserveFront(Math.ceil((sockstat['TCP.inuse'] ?? 0) * 1.02) + 1000);
+  const table = new DiagTable(expected);
+  if (expected >= MANY_SOCKETS) table.keepApart(others);
   const bulk = RowPacker.into(table, expected >= MANY_SOCKETS ? effects.compiled('pack_rows') : undefined);
   const dump = dumpSockets(diag, { states, bytecode, aside: diagAside, bulk }, (words, view, at, end) =>
     table.append(words, view, at, end),
