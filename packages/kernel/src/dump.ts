@@ -85,7 +85,6 @@ export function fetchInfo(
 ): Promise<string | undefined> {
   let states = 0;
   for (const row of rows) states |= 1 << table.state(row);
-  table.expectInfo(rows);
   const request = encodeDumpRequest(2, states, EXTENSION_INFO, bytecode);
   const visit: Visit = (words, view, at, end) => {
     const info = findAttribute(view, at + DIAG_MESSAGE_BYTES, end, DiagAttribute.INFO);
@@ -95,7 +94,11 @@ export function fetchInfo(
     const state = view.getUint8(at + DiagField.state);
     table.attachInfo(words[cookie], words[cookie + 1], state, words, info + ATTRIBUTE_HEADER_BYTES, length);
   };
-  return walk(transport, request, 'reading TCP_INFO', { visit }, rows.length > MANY_ROWS ? FEW_BATCHES : undefined);
+  const batches = rows.length > MANY_ROWS ? FEW_BATCHES : undefined;
+  const walked = walk(transport, request, 'reading TCP_INFO', { visit }, batches);
+  // Nothing is visited before this thread waits: the kernel is at work meanwhile.
+  table.expectInfo(rows);
+  return walked;
 }
 
 interface Visitors {

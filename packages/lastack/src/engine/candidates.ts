@@ -39,10 +39,11 @@ export class Candidates {
   }
 
   needing(need: Need | 'peer'): Row[] {
-    const [bits, bit] = [this.#bits, BITS[need]];
-    const rows = this.#rows.filter((row) => (bits[row] & bit) !== 0);
+    const [rows, bits, bit] = [this.#rows, this.#bits, BITS[need]];
+    const needing: Row[] = [];
+    for (let index = 0; index < rows.length; index++) if ((bits[rows[index]] & bit) !== 0) needing.push(rows[index]);
     // Minisockets carry no TCP_INFO.
-    return need === 'info' ? rows.filter((row) => this.#table.kind(row) !== 'minisocket') : rows;
+    return need === 'info' ? needing.filter((row) => this.#table.kind(row) !== 'minisocket') : needing;
   }
 
   #mark(rows: readonly Row[], bits: number): void {
