@@ -18,6 +18,15 @@ describe('a command line that cannot be meant', () => {
     [['set', 'nonsense=5'], 2, /`lastack tune` lists them/],
     [['set', 'tcp_fin_timeout'], 2, /no value; write for example tcp_fin_timeout=60/],
     [['set', 'tcp_fin_timeout='], 2, /needs a value/],
+    [['set', 'tcp_fin_timeout', '='], 2, /needs a value/],
+    [['set', 'tcp_fin_timeout', '=', 'tcp_retries2', '=', '8'], 2, /tcp_fin_timeout needs a value/],
+    [['set', 'tcp_fin_timeout=', 'tcp_retries2=8'], 2, /tcp_fin_timeout needs a value/],
+    [['set', 'tcp_fin_timeout', '30'], 2, /no = before the value; write tcp_fin_timeout=30$/m],
+    [['set', 'ip_local_port_range', '1 2'], 2, /no = before the value; write 'ip_local_port_range=1 2'$/m],
+    [['set', 'tcp_fin_timeout', '=', '30', '=', '40'], 2, /'30=40' is not a decimal number/],
+    [['set', 'tcp_fin_timeout=30', '40'], 2, /takes one number, not 2/],
+    [['set', '=', '30'], 2, /'=30' names no setting; write NAME=VALUE/],
+    [['set', ''], 2, /'' names no setting; write NAME=VALUE/],
     [['set', 'tcp_fin_timeout=abc'], 2, /'abc' is not a decimal number/],
     [['set', 'tcp_fin_timeout=0x10'], 2, /not a decimal number/],
     [['set', 'tcp_fin_timeout=010'], 2, /not a decimal number/],
@@ -87,6 +96,19 @@ describe.skipIf(SKIP)('on a host of its own', { timeout: LIMIT_MS }, () => {
     expect(await host.lastack('undo', entry, '--yes')).toMatchObject({ code: 0 });
     expect([await host.value('tcp_fin_timeout'), await host.value('tcp_retries2')]).toEqual(['60', '15']);
     expect(host.read(OWN_FILE)).toBeUndefined();
+  });
+
+  it.each([
+    [['tcp_fin_timeout', '=', '30']],
+    [['tcp_fin_timeout', '=30']],
+    [['tcp_fin_timeout=', '30']],
+    [['tcp_fin_timeout  =  30 ']],
+    [['tcp_retries2', '=', '15', 'net/ipv4/tcp_fin_timeout', '=', '30']],
+    [['ip_local_port_range', '=', '32768', '60999', '/proc/sys/net/ipv4/tcp_fin_timeout', '=30']],
+  ])('takes blanks around the =: %j', async (words) => {
+    expect(await host.lastack('tune', 'set', ...words)).toMatchObject({ code: 0, err: '' });
+    expect(await host.value('tcp_fin_timeout')).toBe('30');
+    expect([await host.value('tcp_retries2'), await host.value('ip_local_port_range')]).toEqual(['15', '32768 60999']);
   });
 
   it('changes nothing with --dry-run, and nothing when it is so already', async () => {
