@@ -1,12 +1,15 @@
+import { existsSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { expectOneLine } from './support/assertions.ts';
 import { bundleTuneRunner } from './support/bundle.ts';
-import { COMMAND, ensureBuilt, lastack } from './support/command.ts';
+import { COMMAND, ensureBuilt, lastack, outcomeOf, start } from './support/command.ts';
 import { type PrivateHost, startPrivateHost } from './support/private_host.ts';
 import { missingNamespaces } from './support/privileged.ts';
 
 const SKIP = missingNamespaces() !== undefined;
 const LIMIT_MS = 120_000;
+/** Files of root, and the place of process 1, are nothing to this one. */
+const NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
 const OWN_FILE = '/etc/sysctl.d/60-lastack.conf';
 
 beforeAll(() => ensureBuilt(), 120_000);
@@ -74,6 +77,17 @@ describe('looking', () => {
     const gone = document.settings.find(({ name }: { name: string }) => name === 'tcp_tw_recycle');
     expect(gone).toMatchObject({ until: '4.12', absent: expect.stringContaining('removed in Linux 4.12') });
   });
+});
+
+// Only the first network namespace of a kernel has this setting (ipv4_table of net/ipv4/sysctl_net_ipv4.c).
+const isFirstNamespace = existsSync('/proc/sys/net/ipv4/tcp_max_orphans');
+
+it.runIf(isFirstNamespace && process.getuid?.() === 0)('drift in the host is for ordinary users, too', async () => {
+  const [command, ...args] = [...NOBODY, process.execPath, COMMAND, 'tune', 'drift'];
+  const { code, err } = await outcomeOf(start(command, args));
+  // 4: a file that only root may read.
+  expect([0, 1, 4]).toContain(code);
+  if (code !== 4) expect(err).toBe('');
 });
 
 describe.skipIf(SKIP)('on a host of its own', { timeout: LIMIT_MS }, () => {
@@ -205,6 +219,15 @@ describe.skipIf(SKIP)('on a host of its own', { timeout: LIMIT_MS }, () => {
     expect(code).toBe(1);
     expect(out).toMatch(/tcp_syn_retries: running 5, lastack's file -, at the next start 4/);
     expect(out).toMatch(/tcp_fin_timeout: running 33, lastack's file -, at the next start 60/);
+  });
+
+  it('drift for an ordinary user: refused elsewhere than in the host, with the way there', async () => {
+    const { out: inode } = await host.run(['sh', '-c', 'readlink /proc/self/ns/net | tr -dc 0-9']);
+    expectOneLine(
+      await host.run([...NOBODY, process.execPath, COMMAND, 'tune', 'drift']),
+      3,
+      `and this is another (netns-${inode}); as root: nsenter --net=/proc/1/ns/net lastack tune drift\n`,
+    );
   });
 
   it('--persist is refused in another namespace than the host', async () => {

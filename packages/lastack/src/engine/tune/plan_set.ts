@@ -17,7 +17,7 @@ import {
 } from '@lastack/kernel';
 import { type Effects, Exit, UserError } from '../../effects.ts';
 import { absenceOf } from './absent.ts';
-import { findNamespace, insideOrRefuse } from './place.ts';
+import { findNamespace, insideOrRefuse, isHostsOwn, namespaceText } from './place.ts';
 
 export interface SetRequest {
   /** `NAME=VALUE`; blanks around the `=` may have made several words of it. */
@@ -50,9 +50,9 @@ export interface SetPlan {
 export function planSet(effects: Effects, { words, netns, force, persist }: SetRequest): SetPlan {
   const wanted = readAssignments(words);
   const namespace = findNamespace(effects, netns);
-  if (persist && namespace.label !== 'host') {
+  if (persist && !isHostsOwn(effects, namespace)) {
     throw new UserError(
-      `--persist: files are applied to the host's own network namespace when it starts, and ${namespace.label} is another; set it in what starts the container or namespace, and leave --persist out`,
+      `--persist: files are applied to the host's own network namespace when it starts, and ${namespaceText(namespace)} is another; set it in what starts the container or namespace, and leave --persist out`,
       Exit.NOT_POSSIBLE,
     );
   }
