@@ -8,6 +8,7 @@ import { keptFile } from '../../journal/kept_settings.ts';
 import { openJournal } from '../../journal/open.ts';
 import { recover } from '../../journal/recover.ts';
 import { tunedJson } from '../../report/tune_json.ts';
+import { writeFitting } from '../render/fit_lines.ts';
 import { printable } from '../render/printable.ts';
 import { counted } from '../render/report_words.ts';
 import { reportRecoveries } from './journal.ts';
@@ -71,7 +72,8 @@ async function agreed(effects: Effects, { items, namespace }: SetPlan, { yes, js
 }
 
 function report(effects: Effects, outcome: SetOutcome, { json }: SetFlags): number {
-  effects.stdout.write(json ? `${JSON.stringify(tunedJson(effects, outcome))}\n` : renderSet(outcome));
+  if (json) effects.stdout.write(`${JSON.stringify(tunedJson(effects, outcome))}\n`);
+  else writeFitting(effects.stdout, renderSet(outcome));
   return Exit.OK;
 }
 
