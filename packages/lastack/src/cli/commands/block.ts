@@ -8,6 +8,7 @@ import { openJournal } from '../../journal/open.ts';
 import { type ListedBlock, listBlocks } from '../../remedies/block/listed.ts';
 import { type Removal, removeBlocks } from '../../remedies/block/remove.ts';
 import { blocksJson, unblockedJson } from '../../report/block_json.ts';
+import { helpWidth } from '../narrow.ts';
 import { renderBlocks } from '../render/block.ts';
 import { writeFitting } from '../render/fit_lines.ts';
 import { noteLine } from '../render/note_line.ts';
@@ -63,7 +64,7 @@ function list(effects: Effects, { ownNetns, json }: ListFlags, etcRoot: string):
   if (json) {
     effects.stdout.write(`${JSON.stringify(blocksJson(effects, blocks, notes))}\n`);
   } else if (blocks.length > 0) {
-    writeFitting(effects.stdout, renderBlocks(blocks, !ownNetns));
+    effects.stdout.write(renderBlocks(blocks, !ownNetns, helpWidth(effects.stdout)));
   } else {
     const where = ownNetns ? ' in this network namespace' : '';
     const doubt = notes.some(({ incomplete }) => incomplete) ? ', as far as could be read' : '';
@@ -113,7 +114,7 @@ function writeRemoval(
 ): void {
   const removed = removals.filter(({ because }) => because === undefined).map(({ block }) => block);
   const shown = dryRun ? wanted : removed;
-  if (shown.length > 0) writeFitting(stdout, renderBlocks(shown, withNamespace));
+  if (shown.length > 0) stdout.write(renderBlocks(shown, withNamespace, helpWidth(stdout)));
   writeFitting(stdout, `${dryRun ? 'would remove' : 'removed'} ${counted(shown.length, 'block')}\n`);
 }
 
