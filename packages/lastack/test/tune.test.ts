@@ -117,9 +117,10 @@ describe.skipIf(SKIP)('on a host of its own', { timeout: LIMIT_MS }, () => {
     [['tcp_fin_timeout', '=30']],
     [['tcp_fin_timeout=', '30']],
     [['tcp_fin_timeout  =  30 ']],
+    [['-w', 'net.ipv4.tcp_fin_timeout=30']],
     [['tcp_retries2', '=', '15', 'net/ipv4/tcp_fin_timeout', '=', '30']],
     [['ip_local_port_range', '=', '32768', '60999', '/proc/sys/net/ipv4/tcp_fin_timeout', '=30']],
-  ])('takes blanks around the =: %j', async (words) => {
+  ])('takes lines made for sysctl, blanks around the = and all: %j', async (words) => {
     expect(await host.lastack('tune', 'set', ...words)).toMatchObject({ code: 0, err: '' });
     expect(await host.value('tcp_fin_timeout')).toBe('30');
     expect([await host.value('tcp_retries2'), await host.value('ip_local_port_range')]).toEqual(['15', '32768 60999']);

@@ -35,23 +35,37 @@ const SS_OPTIONS: readonly SsOption[] = [
   { letter: '0', long: 'packet', here: 'TCP only' },
 ];
 
+/** The commands that take the filters of ss. `clear` is what `ss -K` is. */
+type Filtering = 'ls' | 'clear';
+
 /**
- * People who know ss(8) give `ls` its options as well. @throws UserError with what to write instead, when every option among
- * the words is one of ss
+ * People who know ss(8) give its options as well. @throws UserError with what to write instead, when every option among the
+ * words is one of ss
  */
-export function refuseSsOptions(words: readonly string[]): void {
+export function refuseSsOptions(command: Filtering, words: readonly string[]): void {
   const options = words.filter((word) => word.startsWith('-')).map(optionsIn);
   if (options.length === 0 || options.some((each) => each === undefined)) return;
   const known = [...new Map(options.flatMap((each) => each ?? [])).entries()];
-  const like = (kind: SsOption['here']) => known.flatMap(([text, { here }]) => (here === kind ? [text] : []));
+  const like = (kind: SsOption['here']) =>
+    known.flatMap(([text, option]) => (standsFor(option, command) === kind ? [text] : []));
   const [anyway, unseen] = [like('anyway'), like('TCP only')];
-  const faster = known.some(([, { letter }]) => letter === 'p') ? '' : '; without owners it is faster: --no-owners';
+  const isHint = command === 'ls' && known.every(([, { letter }]) => letter !== 'p');
+  const faster = isHint ? '; without owners it is faster: --no-owners' : '';
   const advice = [
-    ...(anyway.length > 0 ? [`leave out ${anyway.join(' ')}, ls does so anyway${faster}`] : []),
-    ...known.flatMap(([text, { here }]) => (typeof here === 'object' ? [`for ${text} write \`${here.write}\``] : [])),
+    ...(anyway.length > 0 ? [`leave out ${anyway.join(' ')}, ${command} does so anyway${faster}`] : []),
+    ...known.flatMap(([text, option]) => {
+      const here = standsFor(option, command);
+      return typeof here === 'object' ? [`for ${text} write \`${here.write}\``] : [];
+    }),
     ...(unseen.length > 0 ? [`nothing stands for ${unseen.join(' ')}, lastack sees TCP only`] : []),
   ];
-  throw new UserError(`ls takes the filters of ss, not its options: ${advice.join('; ')}`);
+  throw new UserError(`${command} takes the filters of ss, not its options: ${advice.join('; ')}`);
+}
+
+function standsFor({ letter, here }: SsOption, command: Filtering): SsOption['here'] {
+  if (command !== 'clear') return here;
+  if (letter === 'K') return 'anyway';
+  return letter === 'l' ? { write: 'state listening --listeners' } : here;
 }
 
 type Named = readonly [text: string, option: SsOption];

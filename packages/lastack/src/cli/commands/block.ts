@@ -74,7 +74,8 @@ function list(effects: Effects, { ownNetns, json }: ListFlags, etcRoot: string):
 }
 
 async function remove(effects: Effects, words: string[], flags: RemoveFlags, etcRoot: string): Promise<number> {
-  if (words.length > 0 === (flags.all ?? false)) {
+  if (words.length > 0 && flags.all) throw new UserError('--all and a target exclude each other; give one');
+  if (words.length === 0 && !flags.all) {
     throw new UserError(
       'block remove what? name a connection, an end or a port as `lastack block list` shows it, or --all',
     );

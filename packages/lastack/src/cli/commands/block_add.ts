@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { type ClearTarget, guardOf, parseDurationMs, TcpState, targetOf } from '@lastack/core';
 import type { NamespaceRef } from '@lastack/kernel';
 import type { Command } from 'commander';
@@ -138,7 +139,11 @@ async function findMeant(
     }
     const [own] = namespacesIn(effects, 'own', []);
     if (target.kind !== 'connection' || !own) return undefined;
-    return { block: blockOf(target.one, target.other, verdict, timeoutMs), namespace: own, socket: undefined };
+    const block = blockOf(target.one, target.other, verdict, timeoutMs);
+    if (isIPv6(block.local.address) !== isIPv6(block.remote.address)) {
+      throw new UserError(`${blockText(block)}: one end is IPv4 and the other IPv6; no connection has such ends`);
+    }
+    return { block, namespace: own, socket: undefined };
   } finally {
     closeNamespaces(observation.namespaces);
   }

@@ -50,12 +50,12 @@ export function listCommand(program: Command, effects: Effects, done: (code: num
     .addOption(new Option('--ndjson', 'one JSON object per line and socket').conflicts('json'))
     .allowUnknownOption(false)
     .exitOverride((error) => {
-      if (error.code === 'commander.unknownOption') refuseSsOptions(ls.args);
+      if (error.code === 'commander.unknownOption') refuseSsOptions('ls', ls.args);
       throw error;
     })
     .action(async (words: string[], options: ListOptions) => {
       // Commander takes -4 and -6 for numbers.
-      refuseSsOptions(words);
+      refuseSsOptions('ls', words);
       done(await list(effects, words, options));
     });
 }

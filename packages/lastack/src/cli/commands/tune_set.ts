@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Effects, Exit } from '../../effects.ts';
 import { applySet } from '../../engine/tune/apply_set.ts';
 import { type BootValue, overriddenBy } from '../../engine/tune/drift.ts';
@@ -33,6 +33,8 @@ export function setCommand(tune: Command, effects: Effects, done: (code: number)
     .option('--force', 'also values that do not do what they say')
     .option('-y, --yes', 'do not ask')
     .option('--json', 'one JSON document, schema lastack.tuned/1')
+    // What sysctl(8) wants to be told, in lines that people paste.
+    .addOption(new Option('-w').hideHelp())
     .action(async (words: string[], flags: SetFlags) => done(await set(effects, words, flags, root)));
 }
 
