@@ -69,7 +69,7 @@ async function agreed(effects: Effects, { items, namespace }: SetPlan, { yes, js
   const isPlain =
     items.length === 1 && items.every(({ cautions, setting }) => cautions.length === 0 && setting.scope !== 'host');
   if (yes || json || isPlain || !effects.isInteractive) return true;
-  effects.stderr.write(items.flatMap((item) => changeLines(item, namespace.label)).join(''));
+  writeFitting(effects.stderr, items.flatMap((item) => changeLines(item, namespace.label)).join(''));
   return effects.ask(`set ${counted(items.length, 'setting')}? [y/N] `);
 }
 
