@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
@@ -145,6 +146,29 @@ describe.runIf(mayUseLab())('what the built command prints in the lab', { timeou
     const args = ['retune', ...filter.split(' '), '--keepalive', '60/10/5', '--linger2', '5', '--dry-run', '--json'];
     const { results } = check('lastack.retune/1', (await inLab(scenario, args)).out) as unknown as RetuneJson;
     expect(results.length).toBeGreaterThan(0);
+  });
+
+  it('block add, block remove and undo', async () => {
+    const home = mkdtempSync(path.join(tmpdir(), 'lastack-schemas-'));
+    const ends = '192.0.2.1:1-192.0.2.2:2';
+    // One document on each line.
+    const script = `
+      lastack() { "$node" "$command" "$@" --json; }
+      node=$0 command=$1
+      export XDG_STATE_HOME=$2
+      lastack block add ${ends} --drop
+      lastack block remove ${ends}
+      lastack undo --dry-run`;
+    try {
+      const inside = ['sh', '-c', script, process.execPath, COMMAND, home];
+      const { out } = await lastack(['lab', 'run', 'forked-holder', '--', ...inside]);
+      const [added, removed, undone] = out.split('\n').filter((line) => line.startsWith('{'));
+      expect(check('lastack.blocked/1', added).blocks).toHaveLength(1);
+      expect(check('lastack.unblocked/1', removed).blocks).toMatchObject([{ outcome: 'removed' }]);
+      check('lastack.undone/1', undone);
+    } finally {
+      rmSync(home, { recursive: true });
+    }
   });
 
   it('why, for several connections and for one of them', async () => {

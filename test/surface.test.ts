@@ -20,6 +20,7 @@ const PACKAGES = Object.keys(MAY_IMPORT);
 /** Only the generator of the JSON Schemas and the tests load these, and only they may load zod. */
 const SCHEMA_SOURCES = [
   'packages/lastack/src/report/advice_schemas.ts',
+  'packages/lastack/src/report/block_schemas.ts',
   'packages/lastack/src/report/port_schemas.ts',
   'packages/lastack/src/report/retune_schema.ts',
   'packages/lastack/src/report/schema_parts.ts',

@@ -20,7 +20,9 @@ import {
   permanentBlocks,
   permanentText,
 } from '../src/remedies/block/permanent.ts';
+import { removeBlocks } from '../src/remedies/block/remove.ts';
 import { makeBlockUndo } from '../src/remedies/block/undo.ts';
+import { DOCUMENTS } from '../src/report/schemas.ts';
 import { contextOf, libc, targetsOf } from './clear_means/world.ts';
 import { type CapturedEffects, capturedEffects } from './support/effects.ts';
 import { missingNamespaces } from './support/privileged.ts';
@@ -304,6 +306,56 @@ describe.skipIf(skip)('block, the remedy', { timeout: LIMIT_MS }, () => {
     expect(removed).toMatchObject({ code: 0, out: expect.stringContaining('removed 1 block') });
     expect(await tables(world.client)).toBe('');
     expect(await run('block', 'remove', connection)).toMatchObject({ code: 1, out: '' });
+  });
+
+  it('the command prints one JSON document for add and remove, valid by its schema', async () => {
+    const [, target] = await targetsOf(world.client, world.sockets.slice(0, 2));
+    const run = async <Name extends 'lastack.blocked/1' | 'lastack.unblocked/1'>(name: Name, ...argv: string[]) => {
+      const env = { PATH: process.env.PATH, XDG_STATE_HOME: folder };
+      const effects: CapturedEffects = capturedEffects(argv, { env });
+      const program = new Command().exitOverride();
+      let code = -1;
+      blockCommand(program, effects, (result) => (code = result), folder);
+      await program.parseAsync(['block', ...argv, '--json'], { from: 'user' });
+      const document = JSON.parse(effects.written.out);
+      DOCUMENTS[name].schema.parse(document);
+      expect(document.schema).toBe(name);
+      return { code, ...document };
+    };
+    const cookie = `cookie:${target.cookie.toString(16)}`;
+    const connection = `10.77.0.1:${target.local.port}-10.77.0.2:${PORT}`;
+    const { local, remote } = target;
+    const block = { local, remote, verdict: 'reject', permanent: false };
+
+    const dry = await run('lastack.blocked/1', 'add', cookie, '--for', '2m', '--dry-run');
+    expect(dry).toMatchObject({ code: 0, dryRun: true, blocks: [{ ...block, forMs: 120_000 }], todo: [] });
+    expect(dry.blocks[0].socket).toMatchObject({ cookie: target.cookie.toString(16), state: 'ESTABLISHED' });
+    expect(dry).not.toHaveProperty('entry');
+    expect(await tables(world.client)).toBe('');
+
+    const added = await run('lastack.blocked/1', 'add', cookie, '--for', '2m');
+    expect(added).toMatchObject({ code: 0, dryRun: false, entry: 1, blocks: dry.blocks });
+    expect(await tables(world.client)).not.toBe('');
+    expect(await run('lastack.blocked/1', 'add', 'cookie:ffffffffffffff')).toMatchObject({ code: 1, blocks: [] });
+
+    const planned = await run('lastack.unblocked/1', 'remove', connection, '--dry-run');
+    expect(planned).toMatchObject({ code: 0, dryRun: true, blocks: [{ ...block, inForce: true, outcome: 'planned' }] });
+    expect(await tables(world.client)).not.toBe('');
+    const removed = await run('lastack.unblocked/1', 'remove', connection);
+    expect(removed).toMatchObject({ code: 0, dryRun: false, blocks: [{ ...block, outcome: 'removed', entry: 3 }] });
+    expect(await tables(world.client)).toBe('');
+    expect(await run('lastack.unblocked/1', 'remove', connection)).toMatchObject({ code: 1, blocks: [] });
+  });
+
+  it('a block whose namespace cannot be entered is not said to be removed', () => {
+    const effects = capturedEffects([], { env: { PATH: process.env.PATH, XDG_STATE_HOME: folder } });
+    const journal = openJournal(effects);
+    const namespace = { inode: 1, label: 'web1', path: path.join(folder, 'no-such-namespace') };
+    const ends = { local: { address: '10.1.1.1', port: 80 }, remote: { address: '10.1.1.2', port: 4000 } };
+    const block = { ...ends, verdict: 'drop' as const, namespace, permanent: false, inForce: true };
+    const because = expect.stringMatching(/^network namespace web1 not read: /);
+    expect(removeBlocks(effects, journal, [block], folder)).toEqual([{ block, entry: 1, because }]);
+    expect(journal.read().entries.at(-1)?.summary).toMatch(/: failed: network namespace web1 not read: /);
   });
 
   it('the command leaves the connection of the login alone', async () => {

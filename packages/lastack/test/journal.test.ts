@@ -21,6 +21,7 @@ import type { Journal } from '../src/journal/journal.ts';
 import { openJournal } from '../src/journal/open.ts';
 import { readLife } from '../src/journal/process_life.ts';
 import { recover } from '../src/journal/recover.ts';
+import { DOCUMENTS } from '../src/report/schemas.ts';
 import { bundleJournalRunner } from './support/bundle.ts';
 import { ensureBuilt, LAB_ACTOR, outcomeOf, start } from './support/command.ts';
 import { capturedEffects } from './support/effects.ts';
@@ -304,6 +305,50 @@ describe.skipIf(SKIP)('settings of a namespace', () => {
       expect(value()).toBe('0');
       expect((await run(['journal'])).out.match(/ undone /g)).toHaveLength(2);
       expect(await run(['undo', '--yes'])).toMatchObject({ code: 1 });
+    });
+  });
+
+  it('are put back with one JSON document, valid by its schema', async () => {
+    await inNamespace(async ({ value, set, change }) => {
+      const journal = openHere();
+      for (const [before, after] of [
+        ['0', '3'],
+        ['3', '5'],
+      ]) {
+        const draft = change(before, after);
+        journal.end(journal.begin(draft), draft);
+      }
+      set('5');
+      const undo = async (...argv: string[]) => {
+        const { code, out } = await run(['undo', '--json', ...argv]);
+        const document = DOCUMENTS['lastack.undone/1'].schema.parse(JSON.parse(out));
+        return {
+          code,
+          dryRun: document.dryRun,
+          entries: document.entries.map(({ entry, outcome }) => [entry, outcome]),
+        };
+      };
+      expect(await undo('--dry-run')).toEqual({
+        code: 0,
+        dryRun: true,
+        entries: [
+          [3, 'planned'],
+          [1, 'planned'],
+        ],
+      });
+      await expect(run(['undo', '--json'])).rejects.toThrow(/2 changes would be undone and nobody can be asked/);
+      expect(value()).toBe('5');
+      expect(await undo('3', '--yes')).toEqual({ code: 0, dryRun: false, entries: [[3, 'undone']] });
+      expect(value()).toBe('3');
+      expect(await undo('3', '--yes')).toEqual({ code: 3, dryRun: false, entries: [[3, 'over']] });
+      set('7');
+      // Someone else has changed it since.
+      expect(await undo('1', '--yes')).toEqual({ code: 3, dryRun: false, entries: [[1, 'refused']] });
+      set('0');
+      expect(await undo('1', '--yes')).toEqual({ code: 3, dryRun: false, entries: [[1, 'over']] });
+      expect(await undo('--yes')).toEqual({ code: 1, dryRun: false, entries: [] });
+      journal.begin({ action: 'destroy', summary: 'one' });
+      expect((await undo('--yes')).entries).toEqual([[expect.any(Number), 'irreversible']]);
     });
   });
 

@@ -63,6 +63,28 @@ describe('on a terminal of 40 columns no line is wider but commands', () => {
       0,
       ['lab', 'run', 'forked-holder', ...self, 'retune', 'state', 'connected', '--keepalive', '60/10/5', '--dry-run'],
     ],
+    [
+      'clear',
+      0,
+      [
+        'lab',
+        'run',
+        'forked-holder',
+        '--family',
+        '6',
+        ...self,
+        'clear',
+        'state',
+        'connected',
+        '--established',
+        '--dry-run',
+      ],
+    ],
+    [
+      'tune set',
+      0,
+      ['lab', 'run', 'forked-holder', ...self, 'tune', 'set', 'tcp_orphan_retries=3', 'tcp_retries2=9', '--dry-run'],
+    ],
     ['why with several matches', 2, ['lab', 'run', 'both-ends-same-host', ...self, 'why', ':8080']],
   ])('%s', { timeout: LIMIT_MS }, async (_what, code, args) => {
     const outcome = await onTerminal(args);

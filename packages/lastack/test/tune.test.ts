@@ -1,12 +1,15 @@
+import { existsSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { expectOneLine } from './support/assertions.ts';
 import { bundleTuneRunner } from './support/bundle.ts';
-import { COMMAND, ensureBuilt, lastack } from './support/command.ts';
+import { COMMAND, ensureBuilt, lastack, outcomeOf, start } from './support/command.ts';
 import { type PrivateHost, startPrivateHost } from './support/private_host.ts';
 import { missingNamespaces } from './support/privileged.ts';
 
 const SKIP = missingNamespaces() !== undefined;
 const LIMIT_MS = 120_000;
+/** Files of root, and the place of process 1, are nothing to this one. */
+const NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
 const OWN_FILE = '/etc/sysctl.d/60-lastack.conf';
 
 beforeAll(() => ensureBuilt(), 120_000);
@@ -18,6 +21,15 @@ describe('a command line that cannot be meant', () => {
     [['set', 'nonsense=5'], 2, /`lastack tune` lists them/],
     [['set', 'tcp_fin_timeout'], 2, /no value; write for example tcp_fin_timeout=60/],
     [['set', 'tcp_fin_timeout='], 2, /needs a value/],
+    [['set', 'tcp_fin_timeout', '='], 2, /needs a value/],
+    [['set', 'tcp_fin_timeout', '=', 'tcp_retries2', '=', '8'], 2, /tcp_fin_timeout needs a value/],
+    [['set', 'tcp_fin_timeout=', 'tcp_retries2=8'], 2, /tcp_fin_timeout needs a value/],
+    [['set', 'tcp_fin_timeout', '30'], 2, /no = before the value; write tcp_fin_timeout=30$/m],
+    [['set', 'ip_local_port_range', '1 2'], 2, /no = before the value; write 'ip_local_port_range=1 2'$/m],
+    [['set', 'tcp_fin_timeout', '=', '30', '=', '40'], 2, /'30=40' is not a decimal number/],
+    [['set', 'tcp_fin_timeout=30', '40'], 2, /takes one number, not 2/],
+    [['set', '=', '30'], 2, /'=30' names no setting; write NAME=VALUE/],
+    [['set', ''], 2, /'' names no setting; write NAME=VALUE/],
     [['set', 'tcp_fin_timeout=abc'], 2, /'abc' is not a decimal number/],
     [['set', 'tcp_fin_timeout=0x10'], 2, /not a decimal number/],
     [['set', 'tcp_fin_timeout=010'], 2, /not a decimal number/],
@@ -67,6 +79,17 @@ describe('looking', () => {
   });
 });
 
+// Only the first network namespace of a kernel has this setting (ipv4_table of net/ipv4/sysctl_net_ipv4.c).
+const isFirstNamespace = existsSync('/proc/sys/net/ipv4/tcp_max_orphans');
+
+it.runIf(isFirstNamespace && process.getuid?.() === 0)('drift in the host is for ordinary users, too', async () => {
+  const [command, ...args] = [...NOBODY, process.execPath, COMMAND, 'tune', 'drift'];
+  const { code, err } = await outcomeOf(start(command, args));
+  // 4: a file that only root may read.
+  expect([0, 1, 4]).toContain(code);
+  if (code !== 4) expect(err).toBe('');
+});
+
 describe.skipIf(SKIP)('on a host of its own', { timeout: LIMIT_MS }, () => {
   let host: PrivateHost;
   beforeEach(async () => {
@@ -87,6 +110,20 @@ describe.skipIf(SKIP)('on a host of its own', { timeout: LIMIT_MS }, () => {
     expect(await host.lastack('undo', entry, '--yes')).toMatchObject({ code: 0 });
     expect([await host.value('tcp_fin_timeout'), await host.value('tcp_retries2')]).toEqual(['60', '15']);
     expect(host.read(OWN_FILE)).toBeUndefined();
+  });
+
+  it.each([
+    [['tcp_fin_timeout', '=', '30']],
+    [['tcp_fin_timeout', '=30']],
+    [['tcp_fin_timeout=', '30']],
+    [['tcp_fin_timeout  =  30 ']],
+    [['-w', 'net.ipv4.tcp_fin_timeout=30']],
+    [['tcp_retries2', '=', '15', 'net/ipv4/tcp_fin_timeout', '=', '30']],
+    [['ip_local_port_range', '=', '32768', '60999', '/proc/sys/net/ipv4/tcp_fin_timeout', '=30']],
+  ])('takes lines made for sysctl, blanks around the = and all: %j', async (words) => {
+    expect(await host.lastack('tune', 'set', ...words)).toMatchObject({ code: 0, err: '' });
+    expect(await host.value('tcp_fin_timeout')).toBe('30');
+    expect([await host.value('tcp_retries2'), await host.value('ip_local_port_range')]).toEqual(['15', '32768 60999']);
   });
 
   it('changes nothing with --dry-run, and nothing when it is so already', async () => {
@@ -183,6 +220,15 @@ describe.skipIf(SKIP)('on a host of its own', { timeout: LIMIT_MS }, () => {
     expect(code).toBe(1);
     expect(out).toMatch(/tcp_syn_retries: running 5, lastack's file -, at the next start 4/);
     expect(out).toMatch(/tcp_fin_timeout: running 33, lastack's file -, at the next start 60/);
+  });
+
+  it('drift for an ordinary user: refused elsewhere than in the host, with the way there', async () => {
+    const { out: inode } = await host.run(['sh', '-c', 'readlink /proc/self/ns/net | tr -dc 0-9']);
+    expectOneLine(
+      await host.run([...NOBODY, process.execPath, COMMAND, 'tune', 'drift']),
+      3,
+      `and this is another (netns-${inode}); as root: nsenter --net=/proc/1/ns/net lastack tune drift\n`,
+    );
   });
 
   it('--persist is refused in another namespace than the host', async () => {

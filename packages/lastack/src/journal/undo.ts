@@ -61,7 +61,7 @@ async function planOne(
     return { entry, text: entry.summary, refusal: `what ${entry.action} did cannot be taken back`, irreversible: true };
   }
   const step = { entry, text: handler.describe(entry), irreversible: false };
-  if (status === 'undone') return { ...step, refusal: 'it was undone before' };
+  if (status === 'undone') return { ...step, refusal: 'it was undone before', isOver: true };
   if (status === 'running') return { ...step, refusal: `process ${entry.pid} is still at work on it` };
   try {
     const refusal = await handler.canUndo(entry, effects, earlier);

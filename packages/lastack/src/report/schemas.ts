@@ -1,6 +1,7 @@
 import { MEANS, NAME_SYSTEMS, STATES_IN_ORDER } from '@lastack/core';
 import { z } from 'zod';
 import { AdviceDocument, AdviceListDocument } from './advice_schemas.ts';
+import { BlockedDocument, BlocksDocument, UnblockedDocument } from './block_schemas.ts';
 import { PortDocument, PressureDocument } from './port_schemas.ts';
 import { RetuneDocument } from './retune_schema.ts';
 import {
@@ -12,8 +13,6 @@ import {
   Forecast,
   head,
   ms,
-  Note,
-  OutcomeEndpoint,
   OutcomeSocket,
   Socket,
   SocketOptions,
@@ -22,6 +21,7 @@ import {
   text,
 } from './schema_parts.ts';
 import { DriftDocument, SettingsDocument, TunedDocument, TuningDocument } from './tune_schemas.ts';
+import { UNDO_OUTCOMES } from './undo_json.ts';
 
 // The one description of every JSON document that lastack prints. `npm run schemas` writes it out as JSON Schema; the
 // tests hold real output against it. Only they load it: the command itself does not carry zod.
@@ -170,7 +170,6 @@ const Scenarios = z.strictObject({
   ),
 });
 
-/** Every document by the value of its `schema` field, in the order of the commands that print them. */
 const OutcomeResult = z.strictObject({
   socket: OutcomeSocket,
   method: z.enum(MEANS).nullable().describe('The last means that was used, or is planned; null where none could be.'),
@@ -204,24 +203,6 @@ const OutcomeDocument = z.strictObject({
   notes: z.array(z.strictObject({ what: text(), because: text(), todo: text().optional() })),
 });
 
-const BlocksDocument = z.strictObject({
-  schema: z.literal('lastack.blocks/1'),
-  host: text(),
-  at: z.iso.datetime(),
-  blocks: z.array(
-    z.strictObject({
-      netns: text(),
-      local: OutcomeEndpoint,
-      remote: OutcomeEndpoint,
-      verdict: z.enum(['reject', 'drop']),
-      leftMs: ms().optional().describe('Absent for a block without an end.'),
-      permanent: z.boolean(),
-      inForce: z.boolean(),
-    }),
-  ),
-  notes: z.array(Note),
-});
-
 const JournalDocument = z.strictObject({
   schema: z.literal('lastack.journal/1'),
   path: text(),
@@ -245,6 +226,30 @@ const JournalDocument = z.strictObject({
     .describe('Oldest first.'),
 });
 
+const UndoneDocument = z.strictObject({
+  schema: z.literal('lastack.undone/1'),
+  host: text(),
+  at: z.iso.datetime(),
+  dryRun: z.boolean(),
+  entries: z
+    .array(
+      z.strictObject({
+        entry: z.int().positive().describe('Its number in `lastack journal`.'),
+        at: z.iso.datetime().describe('When it was done.'),
+        action: text(),
+        what: text().describe('What undoing does.'),
+        outcome: z
+          .enum(UNDO_OUTCOMES)
+          .describe(
+            'refused: not any more, or not now; over: nothing of it is in force any more; failed: tried, and it did not work.',
+          ),
+        because: text().optional().describe('Why not.'),
+      }),
+    )
+    .describe('In the order of undoing, latest first. Empty: there is nothing to undo.'),
+});
+
+/** Every document by the value of its `schema` field, in the order of the commands that print them. */
 export const DOCUMENTS = {
   'lastack.report/1': { schema: Report, printedBy: 'lastack --json' },
   'lastack.sockets/1': { schema: Sockets, printedBy: 'lastack ls --json' },
@@ -254,7 +259,10 @@ export const DOCUMENTS = {
   'lastack.advice/1': { schema: AdviceDocument, printedBy: 'lastack explain ADVICE --json' },
   'lastack.advice-list/1': { schema: AdviceListDocument, printedBy: 'lastack explain --list --json' },
   'lastack.blocks/1': { schema: BlocksDocument, printedBy: 'lastack block list --json' },
+  'lastack.blocked/1': { schema: BlockedDocument, printedBy: 'lastack block add TARGET --json' },
+  'lastack.unblocked/1': { schema: UnblockedDocument, printedBy: 'lastack block remove TARGET --json' },
   'lastack.journal/1': { schema: JournalDocument, printedBy: 'lastack journal --json' },
+  'lastack.undone/1': { schema: UndoneDocument, printedBy: 'lastack undo --json' },
   'lastack.outcome/1': { schema: OutcomeDocument, printedBy: 'lastack clear FILTER --json' },
   'lastack.port/1': { schema: PortDocument, printedBy: 'lastack port N --json' },
   'lastack.pressure/1': { schema: PressureDocument, printedBy: 'lastack port --pressure --json' },

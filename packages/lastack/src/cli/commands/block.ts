@@ -6,9 +6,11 @@ import { canonicalAddress, parseTarget, type Target, type TargetEndpoint, target
 import { findSockets } from '../../engine/why_matches.ts';
 import { openJournal } from '../../journal/open.ts';
 import { type ListedBlock, listBlocks } from '../../remedies/block/listed.ts';
-import { removeBlocks } from '../../remedies/block/remove.ts';
-import { blockJson } from '../../report/block_json.ts';
+import { type Removal, removeBlocks } from '../../remedies/block/remove.ts';
+import { blocksJson, unblockedJson } from '../../report/block_json.ts';
+import { helpWidth } from '../narrow.ts';
 import { renderBlocks } from '../render/block.ts';
+import { writeFitting } from '../render/fit_lines.ts';
 import { noteLine } from '../render/note_line.ts';
 import { counted } from '../render/report_words.ts';
 import { addCommand } from './block_add.ts';
@@ -25,6 +27,7 @@ interface RemoveFlags {
   all?: boolean;
   allNetns?: boolean;
   dryRun?: boolean;
+  json?: boolean;
 }
 
 export function blockCommand(program: Command, effects: Effects, done: (code: number) => void, etcRoot = ETC): void {
@@ -51,6 +54,7 @@ export function blockCommand(program: Command, effects: Effects, done: (code: nu
     .option('--all', 'every block of the present network namespace')
     .option('--all-netns', 'with --all: of every network namespace that can be entered')
     .option('--dry-run', 'show which, and change nothing')
+    .option('--json', 'one JSON document, schema lastack.unblocked/1')
     .action(async (words: string[], flags: RemoveFlags) => done(await remove(effects, words, flags, etcRoot)));
 }
 
@@ -58,21 +62,20 @@ function list(effects: Effects, { ownNetns, json }: ListFlags, etcRoot: string):
   const notes: Note[] = [];
   const blocks = listBlocks(effects, ownNetns ? 'own' : 'all', etcRoot, notes);
   if (json) {
-    const at = new Date(effects.now()).toISOString();
-    const document = { schema: 'lastack.blocks/1', host: effects.hostname, at, blocks: blocks.map(blockJson), notes };
-    effects.stdout.write(`${JSON.stringify(document)}\n`);
+    effects.stdout.write(`${JSON.stringify(blocksJson(effects, blocks, notes))}\n`);
   } else if (blocks.length > 0) {
-    effects.stdout.write(renderBlocks(blocks, !ownNetns));
+    effects.stdout.write(renderBlocks(blocks, !ownNetns, helpWidth(effects.stdout)));
   } else {
     const where = ownNetns ? ' in this network namespace' : '';
     const doubt = notes.some(({ incomplete }) => incomplete) ? ', as far as could be read' : '';
-    effects.stdout.write(`No connection is blocked by lastack${where}${doubt}.\n`);
+    writeFitting(effects.stdout, `No connection is blocked by lastack${where}${doubt}.\n`);
   }
   return reportNotes(effects, notes) ? Exit.PARTIAL : Exit.OK;
 }
 
 async function remove(effects: Effects, words: string[], flags: RemoveFlags, etcRoot: string): Promise<number> {
-  if (words.length > 0 === (flags.all ?? false)) {
+  if (words.length > 0 && flags.all) throw new UserError('--all and a target exclude each other; give one');
+  if (words.length === 0 && !flags.all) {
     throw new UserError(
       'block remove what? name a connection, an end or a port as `lastack block list` shows it, or --all',
     );
@@ -85,16 +88,35 @@ async function remove(effects: Effects, words: string[], flags: RemoveFlags, etc
   const isMeant = target && blocks.length > 0 ? await testFor(effects, target) : () => true;
   const wanted = blocks.filter(isMeant);
   const incomplete = reportNotes(effects, notes);
+  const isTried = wanted.length > 0 && !flags.dryRun;
+  const removals = isTried ? removeBlocks(effects, openJournal(effects), wanted, etcRoot) : [];
+  if (flags.json) {
+    const document = unblockedJson(effects, wanted, flags.dryRun ? undefined : removals, notes);
+    effects.stdout.write(`${JSON.stringify(document)}\n`);
+  }
   if (wanted.length === 0) {
     const what = target ? `no block is on ${targetText(target)}` : 'there is no block';
     const where = everywhere ? '' : ' in this network namespace; --all-netns looks in all';
     effects.stderr.write(`lastack: ${what}${where}\n`);
     return incomplete ? Exit.PARTIAL : Exit.FOUND_OR_NO_MATCH;
   }
-  if (!flags.dryRun) removeBlocks(effects, openJournal(effects), wanted, etcRoot);
-  effects.stdout.write(renderBlocks(wanted, everywhere));
-  effects.stdout.write(`${flags.dryRun ? 'would remove' : 'removed'} ${counted(wanted.length, 'block')}\n`);
-  return incomplete ? Exit.PARTIAL : Exit.OK;
+  if (!flags.json) writeRemoval(effects, wanted, removals, flags, everywhere);
+  const failures = new Set(removals.flatMap(({ because }) => because ?? []));
+  for (const because of failures) effects.stderr.write(`lastack: not removed: ${because}\n`);
+  return incomplete || failures.size > 0 ? Exit.PARTIAL : Exit.OK;
+}
+
+function writeRemoval(
+  { stdout }: Effects,
+  wanted: readonly ListedBlock[],
+  removals: readonly Removal[],
+  { dryRun }: RemoveFlags,
+  withNamespace: boolean,
+): void {
+  const removed = removals.filter(({ because }) => because === undefined).map(({ block }) => block);
+  const shown = dryRun ? wanted : removed;
+  if (shown.length > 0) stdout.write(renderBlocks(shown, withNamespace, helpWidth(stdout)));
+  writeFitting(stdout, `${dryRun ? 'would remove' : 'removed'} ${counted(shown.length, 'block')}\n`);
 }
 
 type BlockTest = (block: ListedBlock) => boolean;

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { type ClearTarget, guardOf, parseDurationMs, TcpState, targetOf } from '@lastack/core';
 import type { NamespaceRef } from '@lastack/kernel';
 import type { Command } from 'commander';
@@ -15,7 +16,9 @@ import { DEFAULT_BLOCK_MS } from '../../remedies/block/mod.ts';
 import { blockRefusal } from '../../remedies/block/nft_program.ts';
 import { missingForBoot } from '../../remedies/block/permanent.ts';
 import { previewBlock } from '../../remedies/block/preview.ts';
+import { type AddedBlock, blockedJson } from '../../report/block_json.ts';
 import { spanText } from '../render/block.ts';
+import { writeFitting } from '../render/fit_lines.ts';
 import { noteLine } from '../render/note_line.ts';
 import { printable } from '../render/printable.ts';
 
@@ -25,6 +28,7 @@ interface AddFlags {
   for?: string;
   permanent?: boolean;
   dryRun?: boolean;
+  json?: boolean;
 }
 
 export function addCommand(block: Command, effects: Effects, done: (code: number) => void, etcRoot: string): void {
@@ -37,6 +41,7 @@ export function addCommand(block: Command, effects: Effects, done: (code: number
     .option('--for <duration>', 'how long, for example 30s, 10m or 2h', '10m')
     .option('--permanent', 'until it is removed, also after a restart of the host')
     .option('--dry-run', 'show what would be blocked, and change nothing')
+    .option('--json', 'one JSON document, schema lastack.blocked/1')
     .action(async (words: string[], flags: AddFlags, command: Command) => {
       const isTimed = command.getOptionValueSource('for') === 'cli';
       done(await add(effects, words, { ...flags, ...(!isTimed && { for: undefined }) }, etcRoot));
@@ -56,7 +61,9 @@ async function add(effects: Effects, words: string[], flags: AddFlags, etcRoot: 
   const timeoutMs = readTimeout(flags);
   const target = parseTarget(words);
   const meant = await findMeant(effects, target, verdict, timeoutMs);
+  const dryRun = flags.dryRun ?? false;
   if (!meant) {
+    if (flags.json) writeJson(effects, blockedJson(effects, undefined, { dryRun, todo: [] }));
     effects.stderr.write(
       `lastack: no socket matches ${targetText(target)}; one that passes through is named by both ends\n`,
     );
@@ -64,24 +71,40 @@ async function add(effects: Effects, words: string[], flags: AddFlags, etcRoot: 
   }
   const { block, namespace, socket } = meant;
   refuseLogin(effects, meant);
-  if (flags.permanent && namespace.label !== 'host') {
+  const permanent = flags.permanent ?? false;
+  if (permanent && namespace.label !== 'host') {
     throw new UserError(
       `--permanent: network namespace ${namespace.label} does not outlive a restart; leave it out`,
       Exit.NOT_POSSIBLE,
     );
   }
-  const what = `${blockText(block)} (${verdict}) ${spanText(block, flags.permanent === true)} in ${namespace.label}`;
-  if (flags.dryRun) {
-    effects.stdout.write(`would block ${what}\n${effectText(verdict, socket)}`);
+  const here = socket && { socket, preview: previewBlock(verdict, socket) };
+  const added: AddedBlock = { block, netns: namespace.label, permanent, here };
+  if (dryRun) {
+    if (flags.json) writeJson(effects, blockedJson(effects, added, { dryRun, todo: [] }));
+    else writeFitting(effects.stdout, `would block ${whatText(added)}\n${effectText(added)}`);
     return Exit.OK;
   }
   const refusal = blockRefusal(effects);
   if (refusal) throw new UserError(`${refusal.because}; ${refusal.todo}`, Exit.NOT_POSSIBLE);
-  const id = put(effects, meant, flags.permanent ? etcRoot : undefined);
-  effects.stdout.write(`blocked ${what}; to take it back: lastack undo ${id}\n${effectText(verdict, socket)}`);
-  const steps = flags.permanent ? missingForBoot(etcRoot) : [];
-  for (const step of steps) effects.stdout.write(`to survive a restart: ${step}\n`);
+  const entry = put(effects, meant, permanent ? etcRoot : undefined);
+  const todo = permanent ? missingForBoot(etcRoot) : [];
+  if (flags.json) writeJson(effects, blockedJson(effects, added, { dryRun, entry, todo }));
+  else writeFitting(effects.stdout, addedText(added, entry, todo));
   return Exit.OK;
+}
+
+function writeJson({ stdout }: Effects, document: object): void {
+  stdout.write(`${JSON.stringify(document)}\n`);
+}
+
+function whatText({ block, netns, permanent }: AddedBlock): string {
+  return `${blockText(block)} (${block.verdict}) ${spanText(block, permanent)} in ${netns}`;
+}
+
+function addedText(added: AddedBlock, entry: number, todo: readonly string[]): string {
+  const steps = todo.map((step) => `to survive a restart: ${step}\n`).join('');
+  return `blocked ${whatText(added)}; to take it back: lastack undo ${entry}\n${effectText(added)}${steps}`;
 }
 
 function readVerdict({ reject, drop }: AddFlags): Verdict {
@@ -116,7 +139,11 @@ async function findMeant(
     }
     const [own] = namespacesIn(effects, 'own', []);
     if (target.kind !== 'connection' || !own) return undefined;
-    return { block: blockOf(target.one, target.other, verdict, timeoutMs), namespace: own, socket: undefined };
+    const block = blockOf(target.one, target.other, verdict, timeoutMs);
+    if (isIPv6(block.local.address) !== isIPv6(block.remote.address)) {
+      throw new UserError(`${blockText(block)}: one end is IPv4 and the other IPv6; no connection has such ends`);
+    }
+    return { block, namespace: own, socket: undefined };
   } finally {
     closeNamespaces(observation.namespaces);
   }
@@ -174,12 +201,12 @@ function put(effects: Effects, { block, namespace }: Meant, permanentIn: string 
 }
 
 /** What it does, and above all what it does not. */
-function effectText(verdict: Verdict, socket: ClearTarget | undefined): string {
-  if (!socket) {
+function effectText({ block: { verdict }, here }: AddedBlock): string {
+  if (!here) {
     const meaning = verdict === 'drop' ? 'its packets are swallowed' : 'whoever sends gets a reset';
     return `no socket here has these ends: ${meaning} if they pass through\n`;
   }
-  const { peerSees, programSees, remains } = previewBlock(verdict, socket);
+  const { peerSees, programSees, remains } = here.preview;
   const program = programSees === undefined ? '' : `; the program sees ${programSees}`;
   return `the peer sees ${peerSees}${program}\nit will not clear: ${remains}\n`;
 }

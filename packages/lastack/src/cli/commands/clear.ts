@@ -35,6 +35,7 @@ import type { Guarded } from '../../report/outcome_json.ts';
 import { ClearReport } from '../render/clear_report.ts';
 import { MinisocketReport } from '../render/minisocket_report.ts';
 import { printable } from '../render/printable.ts';
+import { refuseSsOptions } from '../ss_options.ts';
 import { clearPath } from './clear_path.ts';
 import {
   checkLimit,
@@ -70,7 +71,7 @@ const PATIENCE_MS = 1000;
 const CLEAR = { ask: 'clear', done: 'cleared' };
 
 export function clearCommand(program: Command, effects: Effects, done: (code: number) => void): void {
-  program
+  const command = program
     .command('clear')
     .description('end connections by the gentlest means that works, and look again whether they are gone')
     .argument('[filter-or-target...]', 'which sockets: the language of ls, or a target as in why')
@@ -87,7 +88,15 @@ export function clearCommand(program: Command, effects: Effects, done: (code: nu
     .option('--signal <name>', 'with --method signal: HUP, TERM or KILL', 'TERM')
     .option('--silent', 'with --method abort: end the connection without a packet (TCP_REPAIR)')
     .option('--json', 'one JSON document, schema lastack.outcome/1')
-    .action(async (words: string[], flags: ClearFlags) => done(await clear(effects, words, flags)));
+    .exitOverride((error) => {
+      if (error.code === 'commander.unknownOption') refuseSsOptions('clear', command.args);
+      throw error;
+    })
+    .action(async (words: string[], flags: ClearFlags) => {
+      // Commander takes -4 and -6 for numbers.
+      refuseSsOptions('clear', words);
+      done(await clear(effects, words, flags));
+    });
 }
 
 async function clear(effects: Effects, words: string[], flags: ClearFlags): Promise<number> {

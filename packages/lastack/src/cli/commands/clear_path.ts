@@ -4,6 +4,7 @@ import type { Target } from '../../engine/target.ts';
 import type { Journal } from '../../journal/journal.ts';
 import { type PathReset, resetPath } from '../../remedies/reset-path/mod.ts';
 import type { OutcomeJson, OutcomeResultJson } from '../../report/outcome_json.ts';
+import { writeFitting } from '../render/fit_lines.ts';
 import { printable } from '../render/printable.ts';
 
 export interface PathFlags {
@@ -33,7 +34,7 @@ export async function clearPath(
   if (flags.dryRun) {
     const planned: PathReset = { outcome: 'cleared', ends: [] };
     if (flags.json) writeJson(effects, target, planned, true);
-    else effects.stdout.write(`plan: probe ${text} on its way through here, then reset both ends\n`);
+    else writeFitting(effects.stdout, `plan: probe ${text} on its way through here, then reset both ends\n`);
     return Exit.OK;
   }
   if (!flags.yes && !(await agreed(effects, text))) {
@@ -69,7 +70,7 @@ function writeText({ stdout }: Effects, text: string, { outcome, ends, because, 
   const lines = ends.map(({ end, because: why }) => `${end.address}:${end.port}: ${why}`);
   if (remains) lines.push(`remains: ${remains}`);
   lines.push([`${outcome}: ${text}`, because, todo].filter(Boolean).join('; '));
-  stdout.write(lines.map((line) => `${printable(line)}\n`).join(''));
+  writeFitting(stdout, lines.map((line) => `${printable(line)}\n`).join(''));
 }
 
 function writeJson(effects: Effects, target: Connection, result: PathReset, dryRun: boolean): void {

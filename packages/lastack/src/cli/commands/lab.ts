@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { Effects } from '../../effects.ts';
+import { type Effects, UserError } from '../../effects.ts';
+import { printable } from '../render/printable.ts';
 
 export interface LabRunOptions {
   family: string;
@@ -23,7 +24,7 @@ export function labCommand(program: Command, effects: Effects, done: (code: numb
       const { listScenarios } = await import('../../lab/run_scenario.ts');
       done(listScenarios(effects, options.json ?? false));
     });
-  lab
+  const run = lab
     .command('run')
     .description('make one scenario, run the doctor (or COMMAND) in its namespace, and take it down again')
     .argument('<scenario>', 'a name from `lastack lab list`')
@@ -31,8 +32,25 @@ export function labCommand(program: Command, effects: Effects, done: (code: numb
     .option('--family <4|6>', 'IPv4 or IPv6', '4')
     .option('--keep', 'leave the scenario standing until Ctrl-C')
     .option('--json', 'let the doctor print JSON')
+    .exitOverride((error) => {
+      if (error.code === 'commander.unknownOption') refuseOptionsOfCommand(run.args, effects.argv);
+      throw error;
+    })
     .action(async (scenario: string, command: string[], options: LabRunOptions) => {
       const { runInLab } = await import('../../lab/run_scenario.ts');
       done(await runInLab(effects, scenario, command, options));
     });
+}
+
+/** @throws UserError when the unknown option stands behind a COMMAND, whose own it will be */
+function refuseOptionsOfCommand([scenario, program]: readonly string[], argv: readonly string[]): void {
+  if (scenario.startsWith('-') || program === undefined || program.startsWith('-')) return;
+  const at = argv.indexOf(program, argv.indexOf(scenario) + 1);
+  const line = ['lastack', ...argv.slice(0, at), '--', ...argv.slice(at)].map(quoted).join(' ');
+  throw new UserError(`a COMMAND with options of its own stands behind --: ${printable(line)}`);
+}
+
+/** As a shell reads it. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

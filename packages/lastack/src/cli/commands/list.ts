@@ -28,6 +28,7 @@ import { noteLine } from '../render/note_line.ts';
 import { pageOptions } from '../render/report_options.ts';
 import { SocketListText } from '../render/socket_list_text.ts';
 import { TextChunks } from '../render/text_chunks.ts';
+import { refuseSsOptions } from '../ss_options.ts';
 
 interface ListOptions {
   json?: boolean;
@@ -38,7 +39,7 @@ interface ListOptions {
 }
 
 export function listCommand(program: Command, effects: Effects, done: (code: number) => void): void {
-  program
+  const ls = program
     .command('ls')
     .description('list sockets like ss, with the time at which each goes away and its owner')
     .argument('[filter...]', 'the language of ss, for example: state fin-wait-1 dst 10.0.2.46 and dport = :2572')
@@ -48,7 +49,15 @@ export function listCommand(program: Command, effects: Effects, done: (code: num
     .option('--json', 'one JSON document, schema lastack.sockets/1')
     .addOption(new Option('--ndjson', 'one JSON object per line and socket').conflicts('json'))
     .allowUnknownOption(false)
-    .action(async (words: string[], options: ListOptions) => done(await list(effects, words, options)));
+    .exitOverride((error) => {
+      if (error.code === 'commander.unknownOption') refuseSsOptions('ls', ls.args);
+      throw error;
+    })
+    .action(async (words: string[], options: ListOptions) => {
+      // Commander takes -4 and -6 for numbers.
+      refuseSsOptions('ls', words);
+      done(await list(effects, words, options));
+    });
 }
 
 async function list(effects: Effects, words: string[], options: ListOptions): Promise<number> {

@@ -12,7 +12,7 @@ import { KernelError, type NamespaceRef } from '@lastack/kernel';
 import type { Command } from 'commander';
 import { type Effects, Exit, UserError } from '../../effects.ts';
 import { findDrift } from '../../engine/tune/drift.ts';
-import { findNamespace } from '../../engine/tune/place.ts';
+import { findNamespace, isHostsOwn, namespaceText } from '../../engine/tune/place.ts';
 import { unknownSetting } from '../../engine/tune/plan_set.ts';
 import { viewSettings } from '../../engine/tune/view.ts';
 import { isComplete } from '../../report/report_json.ts';
@@ -125,9 +125,9 @@ function readPurpose(text: string | undefined): { profile?: TuningProfile; rule?
 
 function drift(effects: Effects, { json }: { json?: boolean }, root: string): number {
   const namespace = findNamespace(effects, undefined);
-  if (namespace.label !== 'host') {
+  if (!isHostsOwn(effects, namespace)) {
     throw new UserError(
-      `the files are applied to the host's own network namespace when it starts, and this is ${namespace.label}; run it there`,
+      `the files are applied to the host's own network namespace when it starts, and this is another (${namespaceText(namespace)}); as root: nsenter --net=/proc/1/ns/net lastack tune drift`,
       Exit.NOT_POSSIBLE,
     );
   }

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Effects, Exit } from '../../effects.ts';
 import { applySet } from '../../engine/tune/apply_set.ts';
 import { type BootValue, overriddenBy } from '../../engine/tune/drift.ts';
@@ -8,6 +8,7 @@ import { keptFile } from '../../journal/kept_settings.ts';
 import { openJournal } from '../../journal/open.ts';
 import { recover } from '../../journal/recover.ts';
 import { tunedJson } from '../../report/tune_json.ts';
+import { writeFitting } from '../render/fit_lines.ts';
 import { printable } from '../render/printable.ts';
 import { counted } from '../render/report_words.ts';
 import { reportRecoveries } from './journal.ts';
@@ -32,6 +33,8 @@ export function setCommand(tune: Command, effects: Effects, done: (code: number)
     .option('--force', 'also values that do not do what they say')
     .option('-y, --yes', 'do not ask')
     .option('--json', 'one JSON document, schema lastack.tuned/1')
+    // What sysctl(8) wants to be told, in lines that people paste.
+    .addOption(new Option('-w').hideHelp())
     .action(async (words: string[], flags: SetFlags) => done(await set(effects, words, flags, root)));
 }
 
@@ -66,12 +69,13 @@ async function agreed(effects: Effects, { items, namespace }: SetPlan, { yes, js
   const isPlain =
     items.length === 1 && items.every(({ cautions, setting }) => cautions.length === 0 && setting.scope !== 'host');
   if (yes || json || isPlain || !effects.isInteractive) return true;
-  effects.stderr.write(items.flatMap((item) => changeLines(item, namespace.label)).join(''));
+  writeFitting(effects.stderr, items.flatMap((item) => changeLines(item, namespace.label)).join(''));
   return effects.ask(`set ${counted(items.length, 'setting')}? [y/N] `);
 }
 
 function report(effects: Effects, outcome: SetOutcome, { json }: SetFlags): number {
-  effects.stdout.write(json ? `${JSON.stringify(tunedJson(effects, outcome))}\n` : renderSet(outcome));
+  if (json) effects.stdout.write(`${JSON.stringify(tunedJson(effects, outcome))}\n`);
+  else writeFitting(effects.stdout, renderSet(outcome));
   return Exit.OK;
 }
 

@@ -5,6 +5,8 @@ import { openJournal } from '../../journal/open.ts';
 import { recover } from '../../journal/recover.ts';
 import { changesInJournal, planUndo, type UndoStep, undoSteps } from '../../journal/undo.ts';
 import { UNDO_HANDLERS } from '../../journal/undo_handlers.ts';
+import { doneSteps, plannedSteps, undoneJson } from '../../report/undo_json.ts';
+import { writeFitting } from '../render/fit_lines.ts';
 import { renderUndoPlan, renderUndoResults } from '../render/journal.ts';
 import { printable } from '../render/printable.ts';
 import { counted } from '../render/report_words.ts';
@@ -13,6 +15,7 @@ import { reportRecoveries } from './journal.ts';
 interface UndoFlags {
   dryRun?: boolean;
   yes?: boolean;
+  json?: boolean;
 }
 
 export function undoCommand(program: Command, effects: Effects, done: (code: number) => void): void {
@@ -22,6 +25,7 @@ export function undoCommand(program: Command, effects: Effects, done: (code: num
     .argument('[entry]', 'only this entry of `lastack journal`')
     .option('--dry-run', 'show what would be reversed, and change nothing')
     .option('-y, --yes', 'do not ask')
+    .option('--json', 'one JSON document, schema lastack.undone/1')
     .allowExcessArguments(false)
     .action(async (entry: string | undefined, flags: UndoFlags) => done(await undo(effects, entry, flags)));
 }
@@ -33,21 +37,28 @@ async function undo(effects: Effects, entry: string | undefined, flags: UndoFlag
   const planned = await planUndo(effects, changes, UNDO_HANDLERS);
   // Who names an entry is told what became of it; to all others it would be said for ever.
   const steps = entry === undefined ? planned.filter(({ isOver }) => !isOver) : planned;
-  const possible = steps.filter(({ refusal }) => refusal === undefined);
-  if (flags.dryRun) effects.stdout.write(renderUndoPlan(steps));
-  if (possible.length === 0) return nothingToDo(effects, steps, entry !== undefined, flags);
-  if (flags.dryRun) return Exit.OK;
+  const possible = steps.filter(isPossible);
+  if (flags.dryRun || possible.length === 0) {
+    if (flags.json) writeJson(effects, plannedSteps(steps), flags);
+    else writeFitting(effects.stdout, renderUndoPlan(steps));
+    return possible.length > 0 ? Exit.OK : nothingToDo(effects, steps, entry !== undefined);
+  }
   if (!(await agreed(effects, steps, possible.length, flags))) {
     effects.stderr.write('lastack: nothing was undone\n');
     return Exit.FOUND_OR_NO_MATCH;
   }
   const results = await undoSteps(effects, journal, steps, UNDO_HANDLERS);
-  effects.stdout.write(renderUndoResults(results));
+  if (flags.json) writeJson(effects, doneSteps(steps, results), flags);
+  else writeFitting(effects.stdout, renderUndoResults(results));
   const failed = results.filter(
     ({ undone, irreversible }, index) => !undone && !irreversible && isPossible(steps[index]),
   );
   if (failed.length === 0) return Exit.OK;
   return failed.length < possible.length ? Exit.PARTIAL : Exit.NOT_POSSIBLE;
+}
+
+function writeJson(effects: Effects, steps: ReturnType<typeof plannedSteps>, { dryRun = false }: UndoFlags): void {
+  effects.stdout.write(`${JSON.stringify(undoneJson(effects, steps, dryRun))}\n`);
 }
 
 function isPossible({ refusal }: UndoStep): boolean {
@@ -63,8 +74,7 @@ function wanted(changes: readonly Change[], entry: string | undefined): readonly
 }
 
 /** Says why there is nothing; an entry that was asked for and cannot be undone is a refusal, not an empty list. */
-function nothingToDo(effects: Effects, steps: readonly UndoStep[], isNamed: boolean, { dryRun }: UndoFlags): number {
-  if (!dryRun && steps.length > 0) effects.stdout.write(renderUndoPlan(steps));
+function nothingToDo(effects: Effects, steps: readonly UndoStep[], isNamed: boolean): number {
   const mayBeInForce = steps.some(({ irreversible }) => !irreversible);
   if (isNamed || mayBeInForce) return Exit.NOT_POSSIBLE;
   effects.stderr.write('lastack: there is nothing to undo\n');

@@ -13,6 +13,7 @@ import {
   plannedJson,
   resultJson,
 } from '../../report/outcome_json.ts';
+import { writeFitting } from './fit_lines.ts';
 import { noMatch } from './no_match.ts';
 import { noteLine } from './note_line.ts';
 import { renderOutcome, renderPlan } from './plan.ts';
@@ -47,7 +48,7 @@ export class ClearReport {
   /** Nothing matched, or only what is left alone. */
   nothing(guarded: number, scope: Scope): number {
     if (this.#json) this.#writeJson(() => [], false);
-    else if (guarded > 0) this.#effects.stdout.write(renderPlan([], this.#guarded));
+    else if (guarded > 0) writeFitting(this.#effects.stdout, renderPlan([], this.#guarded));
     this.#writeNotes();
     this.#effects.stderr.write(
       `lastack: ${guarded > 0 ? 'nothing cleared: all that matched is left alone' : noMatch(scope)}\n`,
@@ -66,8 +67,8 @@ export class ClearReport {
   showPlan(steps: readonly PlannedStep[]): void {
     if (this.#json || this.#planShown) return;
     this.#planShown = true;
-    this.#effects.stdout.write(renderPlan(steps, this.#guarded));
-    for (const line of this.sideEffects) this.#effects.stdout.write(`also: ${printable(line)}\n`);
+    const also = this.sideEffects.map((line) => `also: ${printable(line)}\n`);
+    writeFitting(this.#effects.stdout, renderPlan(steps, this.#guarded) + also.join(''));
   }
 
   declined(): number {
@@ -87,7 +88,7 @@ export class ClearReport {
   finished(steps: readonly PlannedStep[], results: readonly ClearResult[], interrupted: boolean): number {
     const all = () => outcomes(steps, results);
     if (this.#json) this.#writeJson(all, interrupted);
-    else this.#effects.stdout.write(renderOutcome(joined(all(), made(this.#guarded, guardedJson))));
+    else writeFitting(this.#effects.stdout, renderOutcome(joined(all(), made(this.#guarded, guardedJson))));
     this.#writeNotes();
     return interrupted ? Exit.INTERRUPTED : exitCode(all());
   }

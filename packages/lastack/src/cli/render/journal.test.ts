@@ -23,6 +23,15 @@ describe('the list of changes', () => {
     expect(head.indexOf('WHAT')).toBe(line.indexOf(WHAT));
   });
 
+  it('stands in two lines each, heading and all, where the columns do not fit', () => {
+    for (const width of [40, 70]) {
+      const [head, below, line, what] = renderJournal([CHANGE], width).split('\n');
+      expect([head, below]).toEqual(['ENTRY  TIME (UTC)           STATUS', '    ACTION: WHAT']);
+      expect(line).toBe('1      2026-01-02 03:04:05  done');
+      expect(what).toMatch(/^ {4}close-gracefully: 2 sockets:/);
+    }
+  });
+
   it.each([40, 60, 80, 100])('fits %s columns, and loses no word', (width) => {
     const lines = renderJournal([CHANGE], width).trimEnd().split('\n');
     expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(width);

@@ -1,9 +1,9 @@
-import { wrapText } from '@lastack/core';
 import type { Change } from '../../journal/changes.ts';
 import type { JournalEntry } from '../../journal/journal.ts';
 import { targetsText } from '../../journal/target_data.ts';
 import type { UndoResult, UndoStep } from '../../journal/undo.ts';
 import { printable } from './printable.ts';
+import { wrapText } from './report_layout.ts';
 import { counted } from './report_words.ts';
 
 const STATUS_WORDS = {
@@ -50,18 +50,24 @@ function timeText(at: string): string {
 function table(rows: readonly string[][], width: number | undefined): string {
   const shown = rows.map((row) => row.map(printable));
   const widths = shown[0].map((_, column) => Math.max(...shown.map((row) => row[column].length)));
-  const lines = shown.flatMap((row) => {
+  const inColumns = (row: readonly string[]) => row.map((cell, column) => `${cell.padEnd(widths[column])}  `).join('');
+  const beside = inColumns(shown[0].slice(0, -1)).length;
+  const limit = width ?? Number.POSITIVE_INFINITY;
+  const isWide = (row: readonly string[]) => beside + (row.at(-1) ?? '').length > limit;
+  const isNarrow = limit - beside < LEAST_COLUMN && shown.some(isWide);
+  const lines = shown.flatMap((row): string[] => {
     const last = row.at(-1) ?? '';
-    const first = row.slice(0, -1).map((cell, column) => `${cell.padEnd(widths[column])}  `);
-    return withLast(first.join(''), last, width);
+    if (isNarrow) return below(inColumns(row.slice(0, -2)).trimEnd(), `${row.at(-2)}: ${last}`, limit);
+    const first = inColumns(row.slice(0, -1));
+    return isWide(row) ? wrapText(last, limit, ' '.repeat(beside), first) : [first + last];
   });
   return lines.map((line) => `${line.trimEnd()}\n`).join('');
 }
 
-function withLast(first: string, last: string, width: number | undefined): string[] {
-  if (width === undefined || first.length + last.length <= width) return [first + last];
-  if (width - first.length >= LEAST_COLUMN) return wrapText(last, width, ' '.repeat(first.length), first);
-  return [...wrapText(first, width, BELOW_INDENT, ''), ...wrapText(last, width, BELOW_INDENT)];
+/** The two last columns in lines of their own, for too narrow a terminal. */
+function below(first: string, rest: string, width: number): string[] {
+  const lines = first.length <= width ? [first] : wrapText(first, width, BELOW_INDENT, '');
+  return [...lines, ...wrapText(rest, width, BELOW_INDENT)];
 }
 
 /** What would be reversed, in order, and what not and why. Entries of one irreversible action are only counted. */

@@ -4,6 +4,7 @@ import { type Effects, Exit } from '../../effects.ts';
 import type { ClearedMinisockets, MinisocketMatch } from '../../engine/clear_minisockets.ts';
 import type { Scope } from '../../engine/namespaces.ts';
 import type { OutcomeResultJson } from '../../report/outcome_json.ts';
+import { writeFitting } from './fit_lines.ts';
 import { noMatch } from './no_match.ts';
 import { noteLine } from './note_line.ts';
 import { TextChunks } from './text_chunks.ts';
@@ -34,7 +35,8 @@ export class MinisocketReport {
   planned(matches: readonly MinisocketMatch[]): number {
     if (this.#json) this.#document(matches, false, () => ({ outcome: 'planned' }));
     else
-      this.#effects.stdout.write(
+      writeFitting(
+        this.#effects.stdout,
         `plan: ${total(matches)} TIME_WAIT sockets by destroy; the peer sees nothing; nothing is lost\n`,
       );
     return this.#end(Exit.OK);

@@ -17,10 +17,10 @@ import {
 } from '@lastack/kernel';
 import { type Effects, Exit, UserError } from '../../effects.ts';
 import { absenceOf } from './absent.ts';
-import { findNamespace, insideOrRefuse } from './place.ts';
+import { findNamespace, insideOrRefuse, isHostsOwn, namespaceText } from './place.ts';
 
 export interface SetRequest {
-  /** `NAME=VALUE`. */
+  /** `NAME=VALUE`; blanks around the `=` may have made several words of it. */
   words: readonly string[];
   netns?: string;
   force: boolean;
@@ -50,9 +50,9 @@ export interface SetPlan {
 export function planSet(effects: Effects, { words, netns, force, persist }: SetRequest): SetPlan {
   const wanted = readAssignments(words);
   const namespace = findNamespace(effects, netns);
-  if (persist && namespace.label !== 'host') {
+  if (persist && !isHostsOwn(effects, namespace)) {
     throw new UserError(
-      `--persist: files are applied to the host's own network namespace when it starts, and ${namespace.label} is another; set it in what starts the container or namespace, and leave --persist out`,
+      `--persist: files are applied to the host's own network namespace when it starts, and ${namespaceText(namespace)} is another; set it in what starts the container or namespace, and leave --persist out`,
       Exit.NOT_POSSIBLE,
     );
   }
@@ -65,22 +65,40 @@ interface Assignment {
   text: string;
 }
 
+/**
+ * One text for each setting, with no blanks around its `=`: people write them there, as sysctl(8) files do. A value goes on
+ * over numbers, for settings that take two; a letter or a slash begins the next name.
+ */
+function splitAssignments(text: string): string[] {
+  const joined = text
+    .trim()
+    .replace(/\s+=/g, '=')
+    // What is followed by `NAME=` has no value, and takes none of its neighbour.
+    .replace(/=\s+(?!\s|[^\s=]+=)/g, '=');
+  return joined.split(/\s+(?=[a-z/])/i);
+}
+
 /** @throws UserError */
 function readAssignments(words: readonly string[]): Assignment[] {
-  const assignments = words.map((word): Assignment => {
+  const assignments = splitAssignments(words.join(' ')).map((word): Assignment => {
     const equals = word.indexOf('=');
-    const name = equals < 0 ? word : word.slice(0, equals);
+    const [name, ...rest] = equals < 0 ? word.split(/\s+/) : [word.slice(0, equals)];
+    if (name === '') throw new UserError(`'${word}' names no setting; write NAME=VALUE`);
     const setting = findSetting(name);
     if (!setting) throw new UserError(unknownSetting(name));
-    if (equals < 0) {
-      throw new UserError(`${name}: no value; write for example ${setting.name}=${setting.kernelDefault ?? 'N'}`);
-    }
+    if (equals < 0) throw new UserError(noValue(name, rest.join(' '), setting));
     return { setting, text: word.slice(equals + 1) };
   });
   const names = assignments.map(({ setting }) => setting.name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new UserError(`${twice} is given twice; give it once`);
   return assignments;
+}
+
+function noValue(name: string, value: string, { name: known, kernelDefault }: KernelSetting): string {
+  if (value === '') return `${name}: no value; write for example ${known}=${kernelDefault ?? 'N'}`;
+  const assignment = `${known}=${value}`;
+  return `${name}: no = before the value; write ${value.includes(' ') ? `'${assignment}'` : assignment}`;
 }
 
 export function unknownSetting(name: string): string {
