@@ -19,6 +19,7 @@ export * from './sock_destroy.ts';
 export * from './socket_identity.ts';
 export * from './socket_lookup.ts';
 export * from './socket_options.ts';
+export * from './sys/clock.ts';
 export * from './sys/libc.ts';
 export * from './sys/raw_socket.ts';
 export * from './sysctl.ts';

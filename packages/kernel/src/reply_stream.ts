@@ -1,3 +1,5 @@
+import { monotonicMs } from './sys/clock.ts';
+
 /** The kernel never builds larger dump messages; a smaller buffer would silently lose sockets. */
 export const RECEIVE_BYTES = 1 << 15;
 /** Datagrams per system call: few, so that the decoder can begin, then many, for the kernel pauses after each call. */
@@ -83,7 +85,7 @@ export class ReplyStream {
   /** The next datagram; its buffer holds until the next call. Undefined behind the last. Rejects as `receive` does. */
   next(): Reply | undefined | Promise<Reply | undefined> {
     const current = this.#current;
-    if (current && this.#next < current.lengths.length && (this.#isOver || performance.now() < this.#sliceEndMs)) {
+    if (current && this.#next < current.lengths.length && (this.#isOver || monotonicMs() < this.#sliceEndMs)) {
       return this.#take(current);
     }
     return this.#nextLater();
@@ -123,7 +125,7 @@ export class ReplyStream {
       }
       await this.#pending;
     }
-    this.#sliceEndMs = performance.now() + SLICE_MS;
+    this.#sliceEndMs = monotonicMs() + SLICE_MS;
     return this.#take(this.#current);
   }
 
