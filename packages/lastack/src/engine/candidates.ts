@@ -38,6 +38,10 @@ export class Candidates {
     return this.#rowsOf.get(rule) ?? [];
   }
 
+  isNeeded(need: Need): boolean {
+    return [...this.#rowsOf].some(([rule, rows]) => rows.length > 0 && rule.needs.includes(need));
+  }
+
   needing(need: Need | 'peer'): Row[] {
     const [rows, bits, bit] = [this.#rows, this.#bits, BITS[need]];
     const needing: Row[] = [];

@@ -65,8 +65,8 @@ function rowsNeeding(need: Need | 'peer', candidates: CandidatesOf): Map<Observe
   return new Map([...candidates].map(([namespace, ofNamespace]) => [namespace, ofNamespace.needing(need)]));
 }
 
-function hasRows(rowsOf: ReadonlyMap<unknown, readonly Row[]>): boolean {
-  return [...rowsOf.values()].some((rows) => rows.length > 0);
+function isNeeded(need: Need, candidates: CandidatesOf): boolean {
+  return [...candidates.values()].some((ofNamespace) => ofNamespace.isNeeded(need));
 }
 
 /** @param meanwhileDo is done while the kernel works, one after the other */
@@ -76,7 +76,7 @@ async function fetchNeeds(
   candidates: CandidatesOf,
   meanwhileDo: (() => void)[],
 ): Promise<void> {
-  const search = hasRows(rowsNeeding('owners', candidates)) ? observation.ownerSearch : undefined;
+  const search = isNeeded('owners', candidates) ? observation.ownerSearch : undefined;
   const step = () => {
     if (search?.advance()) return true;
     const next = meanwhileDo.shift();
@@ -103,7 +103,7 @@ async function fetchNeeds(
   for (const each of meanwhileDo.splice(0)) each();
   fetchOptions(effects, observation, rowsNeeding('options', candidates));
   await fetchPaths(effects, observation, rowsNeeding('path', candidates));
-  if (hasRows(rowsNeeding('conntrack', candidates))) await fetchConntrack(effects, observation);
+  if (isNeeded('conntrack', candidates)) await fetchConntrack(effects, observation);
 }
 
 /** The other ends are looked for when `findPeers` is called, or when the first is asked for. */
