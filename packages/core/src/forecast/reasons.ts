@@ -72,6 +72,7 @@ const UNREAD: ReadonlySet<string> = new Set([
   Because.windowOwnedSilentCaveat,
   Because.windowOpensCaveat,
   Because.synSentCaveat,
+  Because.synReceived,
   Because.keepaliveIdleCaveat,
   Because.keepaliveFailingCaveat,
 ]);
