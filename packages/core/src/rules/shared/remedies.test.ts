@@ -38,10 +38,10 @@ describe('commands', () => {
     const blue = namespaceOf(sockets, { label: 'blue', enterPath: '/run/netns/blue', seenWithOthers: true });
     expect(dropSocket(own, [0], holder()).command).toBe('lastack clear cookie:1a2b --dry-run');
     expect(dropSocket(own, [0, 1], holder({ owners: [] })).command).toBe(
-      'lastack clear state close-wait sport = :80 stuck --dry-run',
+      'lastack clear state close-wait sport = :80 recvq = 0 stuck --dry-run',
     );
     expect(dropSocket(blue, [0, 1], holder()).command).toMatch(
-      /^lastack clear state close-wait netns blue sport = :80 pid \d+ stuck --dry-run$/,
+      /^lastack clear state close-wait netns blue sport = :80 pid \d+ recvq = 0 stuck --dry-run$/,
     );
     const open = namespaceOf([{ state: TcpState.ESTABLISHED, cookie: 0x3cn }, { state: TcpState.ESTABLISHED }]);
     expect(dropSocket(open, [0, 1], holder({ owners: [] })).command).toBe(
@@ -67,6 +67,16 @@ describe('commands', () => {
     expect(command({ enterPath: '/proc/7/ns/net' })).toMatch(
       /^nsenter --net=\/proc\/7\/ns\/net lastack clear state fin-wait-2 sport/,
     );
+  });
+
+  it.each([
+    ['nothing', [0, 0], 'recvq = 0 stuck'],
+    ['the end of file', [1, 1], 'recvq = 1 stuck'],
+    ['data', [2, 900], 'recvq gt 1 stuck'],
+    ['sometimes data', [1, 900], ':80 stuck'],
+  ])('of one program in CLOSE_WAIT name those that have %s to read', (_, queues, expected) => {
+    const sockets = queues.map((receiveQueue) => ({ state: TcpState.CLOSE_WAIT, inode: 5, receiveQueue }));
+    expect(dropSocket(namespaceOf(sockets), [0, 1], holder({ owners: [] })).command).toContain(expected);
   });
 
   it('say how many there are where that is more than clear takes without being told', () => {

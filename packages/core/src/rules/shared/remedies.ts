@@ -91,6 +91,7 @@ function clearFilter(namespace: NamespaceSnapshot, rows: readonly Row[], holder:
     ...(seenWithOthers ? ['netns', label] : []),
     ...serviceWords(namespace, rows),
     ...holderWords(namespace, rows, holder),
+    ...unreadWords(namespace, rows),
     'stuck',
     // Open connections are left alone unless they are asked for, or named singly.
     ...(table.state(row) === TcpState.ESTABLISHED ? ['--established'] : []),
@@ -120,6 +121,14 @@ function isSameHost(one: Uint8Array, other: Uint8Array): boolean {
 
 function isMapped(bytes: Uint8Array): boolean {
   return bytes.every((byte, index) => index >= 12 || byte === (index < 10 ? 0 : 255));
+}
+
+/** In CLOSE_WAIT what is left to be read tells the rules apart: nothing, the end of file alone, or data before it. */
+function unreadWords({ table }: NamespaceSnapshot, rows: readonly Row[]): string[] {
+  if (table.state(rows[0]) !== TcpState.CLOSE_WAIT) return [];
+  const unread = table.receiveQueue(rows[0]);
+  if (unread > 1) return rows.every((row) => table.receiveQueue(row) > 1) ? ['recvq', 'gt', '1'] : [];
+  return rows.every((row) => table.receiveQueue(row) === unread) ? ['recvq', '=', String(unread)] : [];
 }
 
 /** So many processes can be named before a command is too long to be read. */
