@@ -143,6 +143,7 @@ export async function observe(effects: Effects, scope: Scope, bytecode?: Uint8Ar
     }
   }
   if (namespaces.length === 0 && failure) throw failure;
+  if (namespaces.length > 1) for (const namespace of namespaces) namespace.seenWithOthers = true;
   return {
     atMs,
     host: effects.hostname,
