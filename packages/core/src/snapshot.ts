@@ -191,6 +191,8 @@ export interface NamespaceSnapshot {
   label: string;
   /** A file by which `nsenter --net=` gets there; undefined for the namespace that lastack itself runs in. */
   enterPath?: string;
+  /** Others were looked at, too: other ends that were visible there have a say in the findings here. */
+  seenWithOthers?: boolean;
   table: SocketTable;
   /** The table and TCP_INFO were read within so many milliseconds after `atMs` of the snapshot; undefined: at once. */
   readWithinMs?: number;

@@ -29,16 +29,21 @@ function transportOf(datagrams: readonly Uint8Array[]): NetlinkTransport {
   };
 }
 
-async function listed(datagrams: readonly Uint8Array[], owners: boolean, program?: WebAssembly.Module) {
+async function listed(
+  from: readonly Uint8Array[] | NetlinkTransport,
+  owners: boolean,
+  program?: WebAssembly.Module,
+  sinceMs: () => number = () => 0,
+) {
   // No process is searched for owners: none could hold what is not there.
   const effects = capturedEffects([], { procRoot: EMPTY });
   const open = { ref: { inode: 1, label: 'x', path: '' }, settings: {} };
-  const columns = { namespaces: false, owners: false, conntrack: false, timerHz: () => 250 };
+  const columns = { namespaces: false, owners: false, conntrack: false, timerHz: () => 250, sinceMs };
   const text = new SocketListText(effects.stdout, { ...columns, owners }, program);
-  const sink = { add: text.add, bulk: text.bulk, learn: text.learn };
+  const sink = { read: text.read, add: text.add, bulk: text.bulk, learn: text.learn };
   const count = await listSockets(
     effects,
-    { ...open, diag: transportOf(datagrams), diagAside: transportOf([]) },
+    { ...open, diag: 'send' in from ? from : transportOf(from), diagAside: transportOf([]) },
     { filter: parseFilter(''), withOwners: owners, streaming: true, timerHz: () => 250, stuck: undefined },
     [],
     sink,
@@ -124,6 +129,39 @@ describe('lines written by the compiled program', () => {
     const ports = lines.map((line) => Number(/ 7\.7\.7\.7:(\d+) +7\.7\.7\.7:80 +\d[-0-9]*s$/.exec(line)?.[1]));
     expect(new Set(ports.filter((port) => port > 0)).size).toBe(13_199);
   });
+
+  it.each([true, false])(
+    'allow for the time that reading took, also where many share a cell (compiled: %s)',
+    async (compiled) => {
+      const at = (port: number) =>
+        message({
+          family: 2,
+          state: 6,
+          timer: 3,
+          ports: [port, 80],
+          addresses: new Uint8Array(32).fill(7),
+          expiresMs: 30_000,
+          queues: [0, 0],
+          inode: 0,
+        });
+      // Due 30 s after each is read: of the last ones, 35 s after the moment from which the forecasts count.
+      let nowMs = 0;
+      const clock = () => nowMs;
+      const datagrams = [1, 2, 3].map((part) => join([at(part * 10), at(part * 10 + 1)]));
+      const slow = { ...transportOf(datagrams) };
+      const { receive } = slow;
+      slow.receive = async (buffers) => {
+        nowMs += 2_500;
+        return receive.call(slow, buffers);
+      };
+      const { lines } = await listed(slow, false, compiled ? PROGRAM : undefined, clock);
+      const latest = (port: number) => Number(new RegExp(`:${port} .*-(\\d+)s$`, 'm').exec(lines.join('\n'))?.[1]);
+      expect(latest(11)).toBeGreaterThanOrEqual(33);
+      expect(latest(21)).toBeGreaterThanOrEqual(35);
+      expect(latest(31)).toBeGreaterThanOrEqual(38);
+      expect(latest(11)).toBeLessThan(latest(31));
+    },
+  );
 
   it('stop at whatever is no socket of this dump', async () => {
     const good = message({

@@ -29,10 +29,20 @@ test.each([
 });
 
 test('unanswered probes give a time', () => {
-  const spec = { timer, timerExpiresMs: 1500, timerRetries: 1, socketOptions: options(5, 2, 3) };
-  const forecast = forecastSocket(inputOf({ ...spec, info: quietFor(5500) }));
-  expect(forecast).toMatchObject({ kind: 'at', earliestMs: 5500, because: Because.keepaliveFailing });
-  expect(forecast.latestMs).toBeLessThan(6400);
+  const spec = { timer, timerExpiresMs: 1500, timerRetries: 2, socketOptions: options(5, 2, 3) };
+  const forecast = forecastSocket(inputOf({ ...spec, info: quietFor(7500) }));
+  expect(forecast).toMatchObject({ kind: 'at', earliestMs: 3500, because: Because.keepaliveFailing });
+  expect(forecast.latestMs).toBeLessThan(4400);
+});
+
+test('a probe just sent says nothing: its answer may be on the way', () => {
+  const spec = { timer, timerRetries: 1, socketOptions: options(5, 2, 3) };
+  const justSent = forecastSocket(inputOf({ ...spec, timerExpiresMs: 1500, info: quietFor(5500) }));
+  expect(justSent).toMatchObject({ kind: 'when', earliestMs: 5500, because: Because.keepaliveIdle });
+  const overdue = forecastSocket(inputOf({ ...spec, timerExpiresMs: 900, info: quietFor(6100) }));
+  expect(overdue).toMatchObject({ kind: 'at', earliestMs: 4900, because: Because.keepaliveFailing });
+  const far = { ...quietFor(6100), rttUs: 600_000 };
+  expect(forecastSocket(inputOf({ ...spec, timerExpiresMs: 900, info: far })).kind).toBe('when');
 });
 
 test('traffic since the timer was set puts the first probe off', () => {
@@ -46,7 +56,10 @@ test('with unread options the defaults only bound the end, unless timer and quie
   const own = forecastSocket(inputOf({ timer, timerExpiresMs: 1520, info: quietFor(1480) }));
   expect(own).toMatchObject({ kind: 'when', earliestMs: 1520, because: Because.keepaliveIdleCaveat });
   expect(holds(own, 2434)).toBe(true);
-  const failing = forecastSocket(inputOf({ timer, timerExpiresMs: 800, timerRetries: 1, info: quietFor(2200) }));
+  // How long ago the probe was sent shows only beside a known interval.
+  const probed = forecastSocket(inputOf({ timer, timerExpiresMs: 800, timerRetries: 1, info: quietFor(2200) }));
+  expect(probed).toMatchObject({ kind: 'when', earliestMs: 800, because: Because.keepaliveIdleCaveat });
+  const failing = forecastSocket(inputOf({ timer, timerExpiresMs: 800, timerRetries: 2, info: quietFor(3200) }));
   expect(failing).toMatchObject({ kind: 'at', earliestMs: 800, because: Because.keepaliveFailingCaveat });
   const shown = { timer, timerExpiresMs: 40_000, timerRetries: 3, info: quietFor(7_200_000 + 3 * 75_000 - 40_000) };
   expect(forecastSocket(inputOf(shown)).earliestMs).toBe(40_000 + 6 * 75_000);

@@ -1,6 +1,7 @@
 import { formatDuration } from '../duration.ts';
 import type { Forecast } from './forecast.ts';
 import type { ForecastInput, Working } from './input.ts';
+import { answerOverdue } from './peer_alive.ts';
 import { Because, unknown } from './reasons.ts';
 import { type Span, timed } from './span.ts';
 import { granuleMs } from './timer_wheel.ts';
@@ -29,8 +30,17 @@ export function forecastKeepalive(input: ForecastInput, steps: Working): Forecas
   if (span === undefined) return unknown(Because.noInfo);
   // A program with shorter times of its own may end it at any firing from now on.
   if (!times.own && !showsDefaults(input, times)) span.earliestMs = dueMs;
-  if (sent === 0) return timed('when', times.own ? Because.keepaliveIdle : Because.keepaliveIdleCaveat, [span]);
+  if (sent === 0 || (sent === 1 && !isAnswerOverdue(input, times))) {
+    return timed('when', times.own ? Because.keepaliveIdle : Because.keepaliveIdleCaveat, [span]);
+  }
   return timed('at', times.own ? Because.keepaliveFailing : Because.keepaliveFailingCaveat, [span]);
+}
+
+/** Whether the only probe went out so long ago that its answer would be here. The interval has to be known to tell. */
+function isAnswerOverdue(input: ForecastInput, times: KeepaliveTimes): boolean {
+  const { info, timerExpiresMs: dueMs } = input;
+  if (info === undefined || !(times.own || showsDefaults(input, times))) return false;
+  return answerOverdue(times.intervalMs - dueMs, info.rttUs);
 }
 
 function ownTimes(sent: number, dueMs: number): Forecast {

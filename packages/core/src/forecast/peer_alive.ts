@@ -8,6 +8,11 @@ export type ProbeAnswers = 'answered' | 'unanswered' | 'cannot-tell';
 /** An answer that has not come after this time (and two round trips) counts as missing. */
 const ANSWER_MS = 1000;
 
+/** Whether a probe sent so long ago would have been answered by now. */
+export function answerOverdue(sinceProbeMs: number, rttUs: number): boolean {
+  return sinceProbeMs > Math.max(ANSWER_MS, (2 * rttUs) / 1000);
+}
+
 /** Whether a peer with a closed window answers the probes. `cannot-tell` also where no probe timer runs. */
 export function zeroWindowPeerAlive(input: ForecastInput): ProbeAnswers {
   return input.timer === TimerCode.ZERO_WINDOW_PROBE ? probesAnswered(input) : 'cannot-tell';
@@ -20,6 +25,5 @@ export function probesAnswered(input: ForecastInput): ProbeAnswers {
   if (info === undefined) return 'cannot-tell';
   if (outstanding === 0) return info.backoff > 0 ? 'answered' : 'cannot-tell';
   const intervalMs = probeIntervalMs(info.backoff, { rtoMs: info.rtoMs, rtoMaxMs: rtoMaxMs(input) });
-  const sinceProbeMs = intervalMs - input.timerExpiresMs;
-  return sinceProbeMs > Math.max(ANSWER_MS, (2 * info.rttUs) / 1000) ? 'unanswered' : 'cannot-tell';
+  return answerOverdue(intervalMs - input.timerExpiresMs, info.rttUs) ? 'unanswered' : 'cannot-tell';
 }

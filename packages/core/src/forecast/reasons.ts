@@ -17,6 +17,8 @@ export const Because = {
   unreachable:
     'the peer acknowledges nothing, and the next hop does not answer on the link, which may keep the timeout from doubling; the kernel gives up when the retries are used up (unless the program set TCP_USER_TIMEOUT)',
   inFlight: 'the peer has not yet acknowledged the last data; that is normal for a moment',
+  inFlightCaveat:
+    'the peer has not yet acknowledged the last data; that is normal for a moment (the time is another if the program set TCP_USER_TIMEOUT, which could not be read)',
   shrunkAnswered: 'the peer took back its receive window but still answers; the kernel waits as long as it does',
   shrunkSilent: 'the peer took back its receive window and is silent; the kernel gives up after twice the maximum RTO',
   windowOwnedAnswered: 'the peer is alive but keeps its receive window closed; the kernel probes it for ever',
@@ -24,6 +26,8 @@ export const Because = {
   windowOwnedSilentCaveat:
     'the peer no longer answers window probes; the kernel gives up when tcp_retries2 is used up (unless the program set TCP_USER_TIMEOUT, which could not be read)',
   windowOpens: 'the peer opens its receive window; if it falls silent, the probes run out',
+  windowOpensCaveat:
+    'the peer opens its receive window; if it falls silent, the probes run out (at another time if the program set TCP_USER_TIMEOUT, which could not be read)',
   windowUserTimeout:
     'the receive window of the peer is closed; TCP_USER_TIMEOUT of the socket counts although probes are answered',
   windowOrphan: 'the receive window of the peer is closed and no process holds the socket; the probes are limited',
@@ -36,7 +40,7 @@ export const Because = {
     'the peer does not complete the handshake; the kernel gives up when tcp_synack_retries is used up (sooner if over half of the backlog of the listener is half-open, other if the listener set TCP_SYNCNT)',
   keepaliveIdle: 'the program or the peer closes it, or the peer stops answering keepalive probes',
   keepaliveIdleCaveat:
-    'the program or the peer closes it, or the peer stops answering keepalive probes (latest time by the defaults of the namespace: the program may have set its own)',
+    'the program or the peer closes it, or the peer stops answering keepalive probes (times by the defaults of the namespace: the program may have set its own, which could not be read)',
   keepaliveFailing: 'the peer does not answer keepalive probes',
   keepaliveFailingCaveat:
     'the peer does not answer keepalive probes (latest time by the defaults of the namespace: the program may have set its own)',
@@ -63,9 +67,13 @@ export const unknown = (because: string): Forecast => ({ kind: 'unknown', becaus
 
 const UNREAD: ReadonlySet<string> = new Set([
   Because.retransmitOwnedCaveat,
+  Because.inFlightCaveat,
   Because.heldBackOwnedCaveat,
   Because.windowOwnedSilentCaveat,
+  Because.windowOpensCaveat,
   Because.synSentCaveat,
+  Because.synReceived,
+  Because.keepaliveIdleCaveat,
   Because.keepaliveFailingCaveat,
 ]);
 

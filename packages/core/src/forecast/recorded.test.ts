@@ -66,7 +66,9 @@ function inputFrom(cells: Record<string, number>, recording: Recording): Forecas
 function infoFrom(cells: Record<string, number>): TcpInfo | undefined {
   if (cells.rtoMs === undefined) return undefined;
   const known = Object.entries(cells).filter(([name]) => name in QUIET_INFO);
-  return { ...QUIET_INFO, ...Object.fromEntries(known) };
+  // A recording holds the count once: the kernel tells the same number in both places.
+  const count = cells.timer === TimerCode.ZERO_WINDOW_PROBE ? { probes: cells.retries } : {};
+  return { ...QUIET_INFO, ...Object.fromEntries(known), ...count };
 }
 
 /** The same sample as a kernel before 6.7 would have given it. */
@@ -98,12 +100,13 @@ function shareInside(samples: readonly Sample[], change: (input: ForecastInput) 
   return inside.length / samples.length;
 }
 
-/** The timer of one look with the TCP_INFO of the next, where it is the same socket and retransmits. */
+const TWICE_TOLD: readonly number[] = [TimerCode.RETRANSMIT, TimerCode.ZERO_WINDOW_PROBE];
+
+/** The timer of one look with the TCP_INFO of the next, where it is the same socket and retransmits or probes. */
 function readApart(sample: Sample, next: Sample | undefined): Sample[] {
   const { input, atMs } = sample;
   if (!next || next.goneMs !== sample.goneMs || next.atMs <= atMs || next.input.state !== input.state) return [];
-  if (input.timer !== TimerCode.RETRANSMIT || !next.input.info) return [];
-  // A recording holds the count once: the kernel tells the same number in both places.
+  if (!TWICE_TOLD.includes(input.timer) || next.input.timer !== input.timer || !next.input.info) return [];
   const info = { ...next.input.info, retransmits: next.input.timerRetries };
   return [{ ...sample, input: { ...input, info, readWithinMs: next.atMs - atMs } }];
 }
@@ -113,7 +116,25 @@ test('of the looks at retransmitting sockets, some have a firing between them', 
     const samples = samplesOf(name);
     return samples.flatMap((sample, index) => readApart(sample, samples[index + 1]));
   });
-  expect(pairs.filter(({ input }) => input.info?.retransmits === input.timerRetries + 1).length).toBeGreaterThan(100);
+  const fired = (timer: number, count: 'retransmits' | 'probes') =>
+    pairs.filter(({ input }) => input.timer === timer && input.info?.[count] === input.timerRetries + 1).length;
+  expect(fired(TimerCode.RETRANSMIT, 'retransmits')).toBeGreaterThan(100);
+  expect(fired(TimerCode.ZERO_WINDOW_PROBE, 'probes')).toBeGreaterThan(10);
+});
+
+test.each([
+  ['not answered', 'zw-orphan-unanswered'],
+  ['not answered, and owned', 'zw-owned-unanswered'],
+  ['answered', 'zw-orphan-answered-rtomax5'],
+  ['answered, with TCP_USER_TIMEOUT', 'zw-usertimeout'],
+])('a window probe sent before TCP_INFO was read, and %s, does not count twice', (_, name) => {
+  const samples = samplesOf(name);
+  const fired = samples.flatMap((sample, index) => {
+    const next = samples[index + 1];
+    return next?.input.info?.backoff === (sample.input.info?.backoff ?? 0) + 1 ? readApart(sample, next) : [];
+  });
+  expect(fired.length).toBeGreaterThan(2);
+  expect(shareInside(fired, (input) => input)).toBeGreaterThanOrEqual(0.95);
 });
 
 /** Median width of the forecast, relative to the true remaining time. */

@@ -36,7 +36,7 @@ test('the nominal times are lower bounds', () => {
 test('open connections with data merely on its way wait for an event, with and without TCP_INFO', () => {
   for (const state of [ESTABLISHED, CLOSE_WAIT]) {
     const forecast = forecastSocket(inputOf({ state, timer, timerExpiresMs: 150 }));
-    expect(forecast).toMatchObject({ kind: 'when', because: Because.inFlight });
+    expect(forecast).toMatchObject({ kind: 'when', because: Because.inFlightCaveat });
     expect(holds(forecast, 938_000)).toBe(true);
     expect(forecastSocket(inputOf({ state, timer, info: 'missing' }))).toEqual({
       kind: 'when',

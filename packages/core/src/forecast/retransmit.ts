@@ -24,7 +24,8 @@ export function forecastRetransmit(input: ForecastInput, steps: Working): Foreca
   if (info.sendWindow === 0 && kind !== 'orphan') return shrunkWindow(input, info);
   const rules = rulesFor(input);
   if (rules === undefined) return unknown(Because.noSettings);
-  if (inFlight) return timed('when', Because.inFlight, deathTimes(input, info, rules, steps));
+  const soon = input.socketOptions ? Because.inFlight : Because.inFlightCaveat;
+  if (inFlight) return timed('when', soon, deathTimes(input, info, rules, steps));
   return timed('at', reason(input), deathTimes(input, info, rules, steps));
 }
 

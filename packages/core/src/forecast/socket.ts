@@ -4,7 +4,7 @@ import { forecastFinWait2First, forecastFinWait2Mini } from './fin_wait2.ts';
 import type { Forecast } from './forecast.ts';
 import type { ForecastInput, ForecastOptions, Working } from './input.ts';
 import { forecastKeepalive } from './keepalive.ts';
-import { countedFromBefore, firedMeanwhile } from './read_time.ts';
+import { asOfInfo, countedFromBefore, either } from './read_time.ts';
 import { Because, never, unknown } from './reasons.ts';
 import { forecastRequest } from './request.ts';
 import { forecastRetransmit } from './retransmit.ts';
@@ -18,10 +18,18 @@ import { forecastZeroWindow } from './zero_window.ts';
  */
 export function forecastSocket(input: ForecastInput, options?: ForecastOptions): Forecast {
   const { readWithinMs } = input;
-  if (!options?.explain) return countedFromBefore(forecastState(firedMeanwhile(input), undefined), readWithinMs);
+  if (!options?.explain) return countedFromBefore(forecastReadings(input, undefined), readWithinMs);
   const steps: string[] = [];
-  const forecast = countedFromBefore(forecastState(firedMeanwhile(input), steps), readWithinMs);
+  const forecast = countedFromBefore(forecastReadings(input, steps), readWithinMs);
   return { ...forecast, steps };
+}
+
+function forecastReadings(input: ForecastInput, steps: Working): Forecast {
+  const [reading, other] = asOfInfo(input);
+  const forecast = forecastState(reading, steps);
+  if (other === undefined) return forecast;
+  steps?.push('or, as the timer was due while the socket was read:');
+  return either(forecast, forecastState(other, steps));
 }
 
 function forecastState(input: ForecastInput, steps: Working): Forecast {

@@ -48,6 +48,8 @@ interface InputSpec extends Partial<Omit<ForecastInput, 'info'>> {
 export function inputOf({ info, owned = true, ...spec }: InputSpec): ForecastInput {
   const state = spec.state ?? TcpState.ESTABLISHED;
   const timer = spec.timer ?? TimerCode.NONE;
+  // The kernel reports the same count twice.
+  const probes = timer === TimerCode.ZERO_WINDOW_PROBE ? (spec.timerRetries ?? 0) : 0;
   return {
     state,
     timer,
@@ -56,7 +58,7 @@ export function inputOf({ info, owned = true, ...spec }: InputSpec): ForecastInp
     timerRetries: 0,
     receiveQueue: 0,
     sendQueue: 0,
-    info: info === 'missing' ? undefined : { ...QUIET_INFO, ...info },
+    info: info === 'missing' ? undefined : { ...QUIET_INFO, probes, ...info },
     settings: DEFAULT_SETTINGS,
     timerHz: 250,
     ...spec,

@@ -55,7 +55,7 @@ test('TCP_USER_TIMEOUT counts although probes are answered', () => {
 test('before an answer is due, the event is named and the silent case timed', () => {
   const justSent = { timer, timerRetries: 1, timerExpiresMs: 810, info: { backoff: 2, sendWindow: 0 } };
   const forecast = forecastSocket(inputOf(justSent));
-  expect(forecast).toMatchObject({ kind: 'when', because: Because.windowOpens });
+  expect(forecast).toMatchObject({ kind: 'when', because: Because.windowOpensCaveat });
   expect(forecast.latestMs).toBeGreaterThan(1_000_000);
   const orphan = forecastSocket(inputOf({ ...justSent, state: TcpState.FIN_WAIT1, owned: false }));
   expect(orphan.kind).toBe('at');

@@ -40,7 +40,9 @@ const ANSWER_TEXT: Record<ProbeAnswers, string> = {
 function owned(input: ForecastInput, alive: ProbeAnswers, silent: Span | undefined): Forecast {
   if (alive === 'answered') return never(Because.windowOwnedAnswered);
   const spans = silent ? [silent] : [];
-  if (alive === 'cannot-tell') return timed('when', Because.windowOpens, spans);
+  if (alive === 'cannot-tell') {
+    return timed('when', input.socketOptions ? Because.windowOpens : Because.windowOpensCaveat, spans);
+  }
   return timed('at', input.socketOptions ? Because.windowOwnedSilent : Because.windowOwnedSilentCaveat, spans);
 }
 

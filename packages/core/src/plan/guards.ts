@@ -2,6 +2,9 @@ import { plainAddress } from '../address.ts';
 import { stateName, TcpState } from '../tcp/states.ts';
 import type { ClearTarget, EndpointAddress } from './target.ts';
 
+/** `lastack clear` touches no more sockets than this unless it is told how many (`--max`). */
+export const CLEAR_MAX = 1_000;
+
 /** What must not be hit, and what the user has asked for by name. */
 export interface GuardFacts {
   /** The connection that carries this login, if one does (SSH_CONNECTION). */

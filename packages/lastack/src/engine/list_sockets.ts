@@ -54,6 +54,8 @@ export interface ListedNamespace {
 
 /** Receives each matching socket once. */
 export interface SocketSink {
+  /** All sockets added from now on until the next call were read before this one. */
+  read?(): void;
   /** With TCP_INFO where the forecast needs that. */
   add(table: DiagTable, row: Row, namespace: ListedNamespace): void;
   /** Takes many at once straight from the replies, and counts them; the others are added. */
@@ -95,6 +97,8 @@ class Listing {
   readonly #search: OwnerSearch | undefined;
   /** Sockets of the batch now being received. */
   readonly #batch = new DiagTable();
+  /** Between this and the second look the kernel's clock went on. */
+  readonly #startedMs: number;
   /** Sockets that cannot be handed over before the dump has ended. */
   readonly #kept = new DiagTable();
 
@@ -107,6 +111,7 @@ class Listing {
     sink: SocketSink,
   ) {
     this.#effects = effects;
+    this.#startedMs = effects.monotonicMs();
     this.#open = open;
     this.#request = request;
     this.#context = context;
@@ -151,6 +156,7 @@ class Listing {
         if (counted) this.#sink.learn?.(batch, batch.count - 1, this.#namespace);
       },
       () => {
+        this.#sink.read?.();
         for (let row = 0; row < batch.count; row++) {
           if (!matches(batch, row)) continue;
           if (keepAll || (withOwners && batch.inode(row) !== 0) || needsInfo(batch, row))
@@ -173,6 +179,7 @@ class Listing {
     const kept = this.#kept;
     await this.#readInfo();
     this.#namespace.owners = this.#readOwners();
+    this.#sink.read?.();
     const matches = this.#isSecondLookNeeded() ? compileFilter(this.#request.filter, this.#secondContext()) : undefined;
     for (let row = 0; row < kept.count; row++) if (!matches || matches(kept, row)) this.#give(kept, row);
   }
@@ -209,7 +216,8 @@ class Listing {
   #secondContext(): FilterContext {
     const { owners } = this.#namespace;
     const { stuck, timerHz } = this.#request;
-    const place = { table: this.#kept, settings: this.#namespace.settings, options: new Map() };
+    const readWithinMs = this.#effects.monotonicMs() - this.#startedMs;
+    const place = { table: this.#kept, settings: this.#namespace.settings, options: new Map(), readWithinMs };
     return {
       ...this.#context,
       ownersOf: (inode) => owners?.get(inode),

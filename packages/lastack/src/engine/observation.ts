@@ -164,6 +164,7 @@ export async function observe(
     }
   }
   if (namespaces.length === 0 && failure) throw failure;
+  if (namespaces.length > 1) for (const namespace of namespaces) namespace.seenWithOthers = true;
   return {
     atMs,
     host: effects.hostname,

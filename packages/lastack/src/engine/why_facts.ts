@@ -81,8 +81,9 @@ function pathFacts(info: TcpInfo, state: number): Evidence[] {
   if (bytesAcked !== undefined && bytesReceived !== undefined && state !== TcpState.SYN_SENT) {
     facts.push(
       tcpInfo(
+        // A connecting socket counts its SYN, an accepting one does not.
         'bytes acknowledged / received',
-        `${thousands(bytesAcked)} / ${thousands(bytesReceived)}`,
+        `${thousands(bytesAcked)} / ${thousands(bytesReceived)} with SYN, FIN`,
         'bytes_acked, bytes_received',
       ),
     );

@@ -1,4 +1,6 @@
+import { endpointText, plainAddress } from '../../address.ts';
 import type { RemedyAdvice } from '../../finding.ts';
+import { CLEAR_MAX } from '../../plan/guards.ts';
 import { ladderOf } from '../../plan/ladder.ts';
 import { unsentBytes } from '../../plan/losses.ts';
 import { masked } from '../../printable.ts';
@@ -78,20 +80,66 @@ export function ssState(state: number): string {
 }
 
 /** What `lastack clear` has to be given for one connection, or for the stuck ones of a group and no others. */
-export function clearFilter(namespace: NamespaceSnapshot, rows: readonly Row[], holder: Holder): string[] {
-  const { table, label, enterPath } = namespace;
+function clearFilter(namespace: NamespaceSnapshot, rows: readonly Row[], holder: Holder): string[] {
+  const { table, label, seenWithOthers } = namespace;
   const [row] = rows;
   if (rows.length === 1) return [`cookie:${table.cookie(row).toString(16)}`];
-  const pids = [...new Set(holder.owners.map(({ pid }) => pid))];
   return [
     'state',
     ssState(table.state(row)),
-    ...(enterPath === undefined ? [] : ['netns', label]),
-    ...(pids.length === 1 ? ['pid', String(pids[0])] : []),
+    // Naming one looks at all of them again. What is stuck differs where other ends are out of sight.
+    ...(seenWithOthers ? ['netns', label] : []),
+    ...serviceWords(namespace, rows),
+    ...holderWords(namespace, rows, holder),
+    ...unreadWords(namespace, rows),
     'stuck',
     // Open connections are left alone unless they are asked for, or named singly.
     ...(table.state(row) === TcpState.ESTABLISHED ? ['--established'] : []),
   ];
+}
+
+/** The address and port, or the port, that all of the connections share, as findings group them. */
+function serviceWords({ table }: NamespaceSnapshot, rows: readonly Row[]): string[] {
+  const [row] = rows;
+  const [local, remote] = [table.localPort(row), table.remotePort(row)];
+  const isToOne = rows.every((other) => table.remotePort(other) === remote);
+  if (isToOne) {
+    const bytes = table.remoteAddressBytes(row);
+    const isToOneHost = rows.every((other) => isSameHost(bytes, table.remoteAddressBytes(other)));
+    const address = plainAddress(table.remoteAddress(row));
+    return isToOneHost ? ['dst', endpointText(address, remote)] : ['dport', '=', `:${remote}`];
+  }
+  return rows.every((other) => table.localPort(other) === local) ? ['sport', '=', `:${local}`] : [];
+}
+
+/** Also where one is IPv4 and the other the same v4-mapped. No text is made: there may be fifty thousand to compare. */
+function isSameHost(one: Uint8Array, other: Uint8Array): boolean {
+  const length = Math.min(one.length, other.length);
+  for (let back = 1; back <= length; back++) if (one[one.length - back] !== other[other.length - back]) return false;
+  return one.length === other.length || isMapped(one.length > length ? one : other);
+}
+
+function isMapped(bytes: Uint8Array): boolean {
+  return bytes.every((byte, index) => index >= 12 || byte === (index < 10 ? 0 : 255));
+}
+
+/** In CLOSE_WAIT what is left to be read tells the rules apart: nothing, the end of file alone, or data before it. */
+function unreadWords({ table }: NamespaceSnapshot, rows: readonly Row[]): string[] {
+  if (table.state(rows[0]) !== TcpState.CLOSE_WAIT) return [];
+  const unread = table.receiveQueue(rows[0]);
+  if (unread > 1) return rows.every((row) => table.receiveQueue(row) > 1) ? ['recvq', 'gt', '1'] : [];
+  return rows.every((row) => table.receiveQueue(row) === unread) ? ['recvq', '=', String(unread)] : [];
+}
+
+/** So many processes can be named before a command is too long to be read. */
+const NAMED_PIDS = 4;
+
+function holderWords({ table }: NamespaceSnapshot, rows: readonly Row[], { owners }: Holder): string[] {
+  if (owners.length === 0) return rows.every((row) => table.kind(row) === 'orphan') ? ['orphan'] : [];
+  const pids = [...new Set(owners.map(({ pid }) => pid))];
+  if (pids.length > NAMED_PIDS) return [];
+  const named = pids.flatMap((pid, index) => [...(index > 0 ? ['or'] : []), 'pid', String(pid)]);
+  return pids.length === 1 ? named : ['(', ...named, ')'];
 }
 
 /** By the queues, and by the first rung of the ladder in this state; a harsher one may follow where that fails. */
@@ -108,6 +156,13 @@ function dropCost({ table }: NamespaceSnapshot, rows: readonly Row[]): string {
   return `${unsent === 0 ? 'no data waits to be sent' : bytes}; the peer may get a reset`;
 }
 
+/** Finds the same sockets stuck as the finding did: it has to see as much as was seen then, and no more. */
+function clearCommand(namespace: NamespaceSnapshot, rows: readonly Row[], holder: Holder): string {
+  const max = rows.length > CLEAR_MAX ? ['--max', String(rows.length)] : [];
+  const args = ['lastack', 'clear', ...clearFilter(namespace, rows, holder), ...max, '--dry-run'];
+  return namespace.seenWithOthers || rows.length === 1 ? commandLine(args) : inNamespace(namespace, args);
+}
+
 /** End the connections. The plan comes first: it says for each socket what the peer sees and what is lost. */
 export function dropSocket(namespace: NamespaceSnapshot, rows: readonly Row[], holder: Holder): RemedyAdvice {
   const which = rows.length === 1 ? 'it' : 'them';
@@ -115,7 +170,7 @@ export function dropSocket(namespace: NamespaceSnapshot, rows: readonly Row[], h
   return {
     id: 'drop',
     what: `end ${which} by the gentlest means that works; this shows the plan, without --dry-run it is carried out`,
-    command: commandLine(['lastack', 'clear', ...clearFilter(namespace, rows, holder), '--dry-run']),
+    command: clearCommand(namespace, rows, holder),
     cost: `${dropCost(namespace, rows)}${held}`,
   };
 }

@@ -33,7 +33,9 @@ export const TIMERLESS_MS = 2_000;
 
 /** Fewer half-open connections than this are the tail of ordinary connection setup. */
 export const HALF_OPEN = 64;
-/** … and they must fill this share of what the listener's backlog admits. */
+/** Fewer are not looked at, even where the queue takes no more: a backlog so small is the program's wish. */
+export const HALF_OPEN_REFUSED = 8;
+/** … and of a larger number they must fill this share of what the listener's backlog admits. */
 export const HALF_OPEN_SHARE = 0.5;
 /** From this many different sources the SYN-ACKs cannot all have failed on one path: sources are likely forged. */
 export const HALF_OPEN_SOURCES = 32;

@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import {
+  CLEAR_MAX,
   type ClearTarget,
   type FilterAst,
   type Finding,
@@ -78,7 +79,7 @@ export function clearCommand(program: Command, effects: Effects, done: (code: nu
     .option('--dry-run', 'show the plan and change nothing')
     .option('--yes', 'do not ask')
     .option('--method <means>', `use this means only: ${MEANS.join(', ')}`)
-    .option('--max <n>', 'refuse to touch more sockets than this', '1000')
+    .option('--max <n>', 'refuse to touch more sockets than this', String(CLEAR_MAX))
     .option('--older-than <duration>', 'only sockets that are certainly longer in their state, for example 5m')
     .option('--all-netns', 'sockets of every network namespace that can be entered')
     .option('--address <address>', 'everything bound to this local address')

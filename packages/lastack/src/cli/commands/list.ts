@@ -132,13 +132,15 @@ function lazyTimerHz({ procRoot, kernelRelease: release }: Effects): TimerHz {
 }
 
 function makePrinter(effects: Effects, options: ListOptions, scope: Scope, timerHz: TimerHz): Printer {
-  if (options.json) return jsonPrinter(effects, timerHz);
-  if (options.ndjson) return ndjsonPrinter(effects, timerHz);
+  const sinceMs = stopwatch(effects);
+  if (options.json) return jsonPrinter(effects, timerHz, sinceMs);
+  if (options.ndjson) return ndjsonPrinter(effects, timerHz, sinceMs);
   const columns = {
     namespaces: scope !== 'own',
     owners: options.owners,
     conntrack: options.conntrack ?? false,
     timerHz,
+    sinceMs,
   };
   const page = pageOptions(effects);
   const streaming = !effects.stdout.isTerminal;
@@ -147,19 +149,25 @@ function makePrinter(effects: Effects, options: ListOptions, scope: Scope, timer
     return { streaming, add: list.add, end: () => list.end() };
   }
   const list = new SocketListText(effects.stdout, columns, streaming ? effects.compiled('reply_lines') : undefined);
-  return { streaming, add: list.add, bulk: list.bulk, learn: list.learn, end: () => list.end() };
+  return { streaming, read: list.read, add: list.add, bulk: list.bulk, learn: list.learn, end: () => list.end() };
 }
 
-function ndjsonPrinter(effects: Effects, timerHz: TimerHz): Printer {
+/** Started when the forecasts begin to count. */
+function stopwatch(effects: Effects): () => number {
+  const startedMs = effects.monotonicMs();
+  return () => effects.monotonicMs() - startedMs;
+}
+
+function ndjsonPrinter(effects: Effects, timerHz: TimerHz, sinceMs: () => number): Printer {
   const out = new TextChunks(effects.stdout);
   return {
     streaming: true,
-    add: (table, row, namespace) => out.add(`${JSON.stringify(listedJson(table, row, namespace, timerHz))}\n`),
+    add: (table, row, namespace) => out.add(`${JSON.stringify(listedJson(table, row, namespace, timerHz, sinceMs))}\n`),
     end: () => out.flush(),
   };
 }
 
-function jsonPrinter(effects: Effects, timerHz: TimerHz): Printer {
+function jsonPrinter(effects: Effects, timerHz: TimerHz, sinceMs: () => number): Printer {
   const out = new TextChunks(effects.stdout);
   const head = { schema: 'lastack.sockets/1', host: effects.hostname, kernel: effects.kernelRelease };
   const at = new Date(effects.now()).toISOString();
@@ -168,7 +176,7 @@ function jsonPrinter(effects: Effects, timerHz: TimerHz): Printer {
   return {
     streaming: true,
     add(table, row, namespace) {
-      out.add(separator + JSON.stringify(listedJson(table, row, namespace, timerHz)));
+      out.add(separator + JSON.stringify(listedJson(table, row, namespace, timerHz, sinceMs)));
       separator = ',\n';
     },
     end(notes) {
@@ -179,9 +187,10 @@ function jsonPrinter(effects: Effects, timerHz: TimerHz): Printer {
   };
 }
 
-function listedJson(table: DiagTable, row: Row, namespace: ListedNamespace, timerHz: TimerHz) {
+function listedJson(table: DiagTable, row: Row, namespace: ListedNamespace, timerHz: TimerHz, sinceMs: () => number) {
   const owners = namespace.owners?.get(table.inode(row)) ?? [];
-  const socket = socketJson(namespace, table, row, owners, forecastListed(table, row, namespace, timerHz()));
+  const forecast = forecastListed(table, row, namespace, timerHz(), sinceMs());
+  const socket = socketJson(namespace, table, row, owners, forecast);
   const entry = namespace.conntrack && entryOf(namespace.conntrack, table, row);
   return entry ? { ...socket, conntrack: conntrackJson(entry) } : socket;
 }

@@ -31,6 +31,22 @@ test('a time that an option of the program may change has a question mark, until
   );
 });
 
+const probed: ForecastInput = {
+  ...{ state: TcpState.ESTABLISHED, kind: 'full', timer: TimerCode.KEEPALIVE, timerExpiresMs: 5_000, timerRetries: 0 },
+  ...{ receiveQueue: 0, sendQueue: 0, timerHz: 250, info: retransmitting.info },
+  settings: { tcp_keepalive_time: 7200, tcp_keepalive_intvl: 75, tcp_keepalive_probes: 9 },
+};
+
+test('a peer that answers keepalive probes keeps the connection for ever: there is no bound, only one for its silence', () => {
+  expect(clearsText(forecastSocket(probed))).toMatch(/^if silent <2h\d+m\?$/);
+  const own = { ...plain, keepalive: true, keepaliveIdleSeconds: 7, keepaliveIntervalSeconds: 2, keepaliveProbes: 3 };
+  const socketOptions = { ...own, userTimeoutMs: 0, linger2Seconds: 60, synCount: 6 };
+  expect(clearsText(forecastSocket({ ...probed, socketOptions }))).toMatch(/^if silent <1\ds$/);
+  // Two probes without an answer: that is a bound.
+  const failing = { ...probed, timerRetries: 2, timerExpiresMs: 1_000, socketOptions };
+  expect(clearsText(forecastSocket(failing))).toMatch(/^3s$|^3-\ds$/);
+});
+
 test('no question mark where no option matters', () => {
   expect(clearsText({ kind: 'never', because: '' })).toBe('never');
   expect(clearsText({ kind: 'at', earliestMs: 58_000, latestMs: 61_000, because: '' })).toBe('58-61s');

@@ -1,8 +1,9 @@
 import { dependsOnUnreadOption, type Forecast } from '@lastack/core';
 
 /**
- * The CLEARS column: `58-61s`, `1m42s|3m25s` for two possible times, `never`, `<16m`, `depends`, `unknown`. A question mark
- * behind a time: an option of the socket that was not read may change it.
+ * The CLEARS column: `58-61s`, `1m42s|3m25s` for two possible times, `never`, `if silent <16m` (no bound at all as long as
+ * the peer answers), `depends`, `unknown`. A question mark behind a time: an option of the socket that was not read may
+ * change it.
  */
 export function clearsText(forecast: Forecast): string {
   return dependsOnUnreadOption(forecast) ? `${timeText(forecast)}?` : timeText(forecast);
@@ -11,7 +12,7 @@ export function clearsText(forecast: Forecast): string {
 function timeText(forecast: Forecast): string {
   const { kind, modes, earliestMs, latestMs } = forecast;
   if (kind === 'never' || kind === 'unknown') return kind;
-  if (kind === 'when') return latestMs === undefined ? 'depends' : `<${compactDuration(latestMs)}`;
+  if (kind === 'when') return latestMs === undefined ? 'depends' : `if silent <${compactDuration(latestMs, Math.ceil)}`;
   if (modes && modes.length > 1) return modes.map((mode) => rangeText(mode.earliestMs, mode.latestMs)).join('|');
   return rangeText(earliestMs ?? 0, latestMs ?? earliestMs ?? 0);
 }

@@ -26,11 +26,11 @@ export class NarrowSocketList {
   }
 
   readonly add = (table: DiagTable, row: Row, namespace: ListedNamespace): void => {
-    const { namespaces, owners, timerHz } = this.#options;
+    const { namespaces, owners, timerHz, sinceMs } = this.#options;
     const parts = [
       ...(namespaces ? [`in ${namespace.label}`] : []),
       `recv-q ${table.receiveQueue(row)}, send-q ${table.sendQueue(row)}`,
-      `clears ${clearsText(forecastListed(table, row, namespace, timerHz()))}`,
+      `clears ${clearsText(forecastListed(table, row, namespace, timerHz(), sinceMs()))}`,
       ...(owners ? [`owner ${ownerCell(table, row, namespace)}`] : []),
     ];
     const page = this.#page;

@@ -37,16 +37,19 @@ export class ReplyLines implements BulkVisitor {
   readonly #reply: number;
   /** Sockets that a process holds are left to the caller. */
   readonly #held: boolean;
+  readonly #began: () => void;
   #end = 0;
   #sequence = 0;
 
-  constructor(module: WebAssembly.Module, sink: Sink, held: boolean) {
+  /** @param began is told of each reply before its lines are written */
+  constructor(module: WebAssembly.Module, sink: Sink, held: boolean, began: () => void) {
     this.#program = new WebAssembly.Instance(module).exports as Program;
     const { memory } = this.#program;
     this.#out = memory.grow(Math.ceil((FLUSH_BYTES + LINE_LIMIT) / PAGE_BYTES)) * PAGE_BYTES;
     this.#bytes = new Uint8Array(memory.buffer);
     this.#reply = this.#program.REPLY.value;
     this.#held = held;
+    this.#began = began;
     this.lines = new LineBuffer(sink, memory.buffer, this.#out);
     this.#fillTables();
   }
@@ -56,6 +59,7 @@ export class ReplyLines implements BulkVisitor {
     this.#bytes.set(length === bytes.length ? bytes : bytes.subarray(0, length), this.#reply);
     this.#end = this.#reply + length;
     this.#sequence = sequence;
+    this.#began();
   }
 
   take(at: number): number {
@@ -76,6 +80,12 @@ export class ReplyLines implements BulkVisitor {
   /** What all sockets in TIME_WAIT show that end within this tenth of a second. */
   shareTenth(tenth: number, tail: Uint8Array): void {
     if (tenth < this.#program.TENTHS.value) this.#setTail(tenth, tail);
+  }
+
+  /** What they show is no longer true of those to come. */
+  forgetTenths(): void {
+    const { TAILS, TENTHS, TAIL_BYTES } = this.#program;
+    this.#bytes.fill(0, TAILS.value, TAILS.value + TENTHS.value * TAIL_BYTES.value);
   }
 
   /** What all sockets in this state show that no timer ends. */

@@ -17,6 +17,8 @@ export interface ListTextOptions {
   /** Show the CONNTRACK column, the last one. */
   conntrack: boolean;
   timerHz: () => number | undefined;
+  /** Milliseconds since the moment from which the forecasts count. */
+  sinceMs: () => number;
 }
 
 /** `lab-server[12345] fd 20`: longer ones move the CONNTRACK cell to the right. */
@@ -37,17 +39,23 @@ export class SocketListText {
     const sink = (bytes: Uint8Array) => stream.write(bytes);
     // It knows neither the columns that it would have to search for nor the one in front.
     const canBulk = program !== undefined && LITTLE_ENDIAN && !options.namespaces && !options.conntrack;
-    this.#bulk = canBulk ? new ReplyLines(program, sink, options.owners) : undefined;
+    this.#bulk = canBulk ? new ReplyLines(program, sink, options.owners, () => this.read()) : undefined;
     this.#lines = this.#bulk?.lines ?? new LineBuffer(sink);
     this.#options = options;
     this.#layout = layoutFor(options.namespaces);
     this.#clears = new ClearsCells(options.timerHz);
+    this.read();
   }
 
   /** Writes most lines straight from the replies of the dump. */
   get bulk(): ReplyLines | undefined {
     return this.#bulk;
   }
+
+  /** What is added from now on until the next call was read before this one. */
+  readonly read = (): void => {
+    if (this.#clears.readWithin(this.#options.sinceMs())) this.#bulk?.forgetTenths();
+  };
 
   readonly add = (table: DiagTable, row: Row, namespace: ListedNamespace): void => {
     const { namespaces, owners, conntrack } = this.#options;
@@ -112,6 +120,14 @@ function isUntimed(table: DiagTable, row: Row): boolean {
   return table.timer(row) === TimerCode.NONE && table.inode(row) !== 0;
 }
 
+/**
+ * Shared cells allow for the time that reading takes in steps of this: a list of 100,000 sockets is written within one or
+ * two, and then all of them are made anew.
+ */
+const READ_STEP_MS = 200;
+/** Of sockets that share a cell one may end so much later than another. */
+const TENTH_MS = 100;
+
 /** CLEARS cells, kept by what they depend on: most sockets of a host share a few. */
 class ClearsCells {
   readonly #timerHz: ListTextOptions['timerHz'];
@@ -119,8 +135,21 @@ class ClearsCells {
   readonly #untimed: (Uint8Array | undefined)[] = [];
   readonly #timeWait: (Uint8Array | undefined)[] = [];
 
+  #readWithinMs = 0;
+  /** The same in steps. */
+  #sharedWithinMs = 0;
+
   constructor(timerHz: ListTextOptions['timerHz']) {
     this.#timerHz = timerHz;
+  }
+
+  /** Further sockets were read so long after the moment from which forecasts count. @returns whether cells change */
+  readWithin(ms: number): boolean {
+    this.#readWithinMs = ms;
+    if (ms <= this.#sharedWithinMs) return false;
+    this.#sharedWithinMs = Math.ceil(ms / READ_STEP_MS) * READ_STEP_MS;
+    this.#timeWait.length = 0;
+    return true;
   }
 
   cell(table: DiagTable, row: Row, namespace: ListedNamespace): Uint8Array {
@@ -128,7 +157,7 @@ class ClearsCells {
     // The cell shows whole seconds: sockets that end within the same tenth of one share it.
     if (state === TcpState.TIME_WAIT) {
       const tenth = tenthOf(table, row);
-      this.#timeWait[tenth] ??= this.#make(table, row, namespace);
+      this.#timeWait[tenth] ??= this.#make(table, row, namespace, this.#sharedWithinMs + TENTH_MS);
       return this.#timeWait[tenth];
     }
     if (isUntimed(table, row)) {
@@ -138,8 +167,9 @@ class ClearsCells {
     return this.#make(table, row, namespace);
   }
 
-  #make(table: DiagTable, row: Row, namespace: ListedNamespace): Uint8Array {
-    const text = clearsText(forecastListed(table, row, namespace, this.#timerHz()));
+  #make(table: DiagTable, row: Row, namespace: ListedNamespace, withinMs = this.#readWithinMs): Uint8Array {
+    const forecast = forecastListed(table, row, namespace, this.#timerHz(), withinMs);
+    const text = clearsText(forecast);
     let bytes = this.#byText.get(text);
     if (bytes === undefined) {
       bytes = Buffer.from(text);

@@ -128,7 +128,7 @@ function timerText(table: SocketTable, row: number): string {
 function queueText(table: SocketTable, row: number): string {
   const [receive, send] = [thousands(table.receiveQueue(row)), thousands(table.sendQueue(row))];
   if (table.state(row) === TcpState.LISTEN) return `${receive} of at most ${send} connections wait to be accepted`;
-  return `Recv-Q ${receive}, Send-Q ${send} bytes; a FIN counts as one`;
+  return `Recv-Q ${receive}, Send-Q ${send}, in bytes; a SYN or FIN counts as one`;
 }
 
 function workingLines(page: Page, steps: readonly string[]): string[] {
