@@ -158,6 +158,12 @@ describe('SOCK_DESTROY requests', () => {
     expect(new Set(requests.map(({ sequence }) => sequence)).size).toBe(requests.length);
   });
 
+  it('are none for no sockets', async () => {
+    const { transport, sent } = fakeKernel(() => 0);
+    expect(await destroySockets(transport, [])).toHaveLength(0);
+    expect(sent).toEqual([]);
+  });
+
   it('stop between batches', async () => {
     const { transport } = fakeKernel(() => 0);
     const controller = new AbortController();

@@ -64,7 +64,7 @@ export async function destroyRows(
 ): Promise<Int16Array> {
   const count = rows ? rows.length : table.count;
   const codes = new Int16Array(count).fill(DestroyCode.NOT_TRIED);
-  await new Exchange(transport, table, rows, codes, options).run();
+  if (count > 0) await new Exchange(transport, table, rows, codes, options).run();
   return codes;
 }
 
