@@ -30,12 +30,15 @@ const koffiInside = {
 };
 
 /** Functions of built-in modules that few commands call: loaded on the first call, for loading takes milliseconds. */
-const RARE = { 'node:crypto': ['randomInt'] };
+const RARE = { 'node:crypto': ['randomInt'], 'node:net': ['isIPv4', 'isIPv6'] };
 
 const rareBuiltins = {
   name: 'rare-builtins',
   setup(build) {
-    build.onResolve({ filter: /^node:crypto$/ }, ({ path: name }) => ({ path: name, namespace: 'rare' }));
+    build.onResolve({ filter: new RegExp(`^(${Object.keys(RARE).join('|')})$`) }, ({ path: name, importer }) =>
+      // The lab's actors do more with them than these.
+      importer.includes('/lab/src/actor/') ? undefined : { path: name, namespace: 'rare' },
+    );
     build.onLoad({ filter: /.*/, namespace: 'rare' }, ({ path: name }) => ({
       contents: RARE[name]
         .map((call) => `export const ${call} = (...all) => process.getBuiltinModule('${name}').${call}(...all);`)

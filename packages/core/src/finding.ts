@@ -1,5 +1,5 @@
 import type { Forecast } from './forecast/forecast.ts';
-import type { NamespaceSnapshot, Row, Snapshot } from './snapshot.ts';
+import type { FirstLook, NamespaceSnapshot, Row, Snapshot } from './snapshot.ts';
 import type { SocketRef, SocketRefs } from './socket_refs.ts';
 
 /** Whose fault. `peer-host or path`: the evidence cannot tell the two apart, and the finding says what would. */
@@ -58,9 +58,10 @@ export interface Finding {
 
 /**
  * What a rule may ask the observer to fetch for its candidate rows, beyond the cheap first pass. `conntrack` is fetched
- * for every visible namespace: the firewall is often another one than the socket's.
+ * for every visible namespace: the firewall is often another one than the socket's. `counters` are read a second time
+ * for every namespace. A rule without needs is judged while the others' are being fetched.
  */
-export type Need = 'info' | 'owners' | 'activity' | 'path' | 'options' | 'conntrack';
+export type Need = 'info' | 'owners' | 'activity' | 'path' | 'options' | 'conntrack' | 'counters';
 
 export interface RuleContext {
   snapshot: Snapshot;
@@ -75,7 +76,7 @@ export interface RuleContext {
 }
 
 /**
- * A rule. `candidate` looks at the first pass only and must be cheap: it runs on every socket of its states.
+ * A rule. `candidate` looks at the first pass only, and is asked once for all sockets of its states that are alike.
  * `diagnose` is called once per namespace with the candidates, after what `needs` names was fetched, also when there
  * are none (rules on counts work from settings and counters).
  */
@@ -83,7 +84,7 @@ export interface Rule {
   id: string;
   states: readonly number[];
   needs: readonly Need[];
-  candidate(namespace: NamespaceSnapshot, row: Row): boolean;
+  candidate(namespace: { table: FirstLook }, row: Row): boolean;
   /**
    * Further rows whose TCP_INFO speaks for or against the candidates (other connections to the same address). They are
    * only fetched, not diagnosed. Called once per namespace, before anything is fetched, where there are candidates.

@@ -1,6 +1,22 @@
 import type { ConntrackEntry } from './conntrack.ts';
 import type { SocketKind } from './tcp/kind.ts';
 
+/** Rows that are the same in some respect have one number, counted from 0 in the order met. */
+export interface NumberedRows {
+  /** In the order of the rows. */
+  numbers: ArrayLike<number>;
+  /** The first row of each number. */
+  firsts: readonly Row[];
+}
+
+export interface TimerColumns {
+  expiresMs: ArrayLike<number>;
+  retries: ArrayLike<number>;
+}
+
+/** What a rule's `candidate` may look at: it is asked once for all rows that are the same in this. */
+export type FirstLook = Pick<SocketTable, 'state' | 'kind' | 'timer' | 'timerRetries' | 'receiveQueue' | 'sendQueue'>;
+
 /** Row number in a SocketTable. Meaningless in any other table. */
 export type Row = number;
 
@@ -34,13 +50,18 @@ export interface SocketTable {
   /** The address in network byte order, 4 or 16 bytes; a view, not a copy. */
   localAddressBytes(row: Row): Uint8Array;
   remoteAddressBytes(row: Row): Uint8Array;
-  /** Hash of local address, remote address and remote port: what connections that compete for local ports share. */
-  destinationHash(row: Row): number;
-  /** The same for many rows, in their order, as signed numbers. */
-  destinationHashes(rows: ArrayLike<Row>, into: Int32Array): void;
-  isSameDestination(row: Row, other: Row): boolean;
-  /** `localPort` of many rows, in their order. */
-  localPorts(rows: ArrayLike<Row>, into: Uint16Array): void;
+  /**
+   * Lists of those of the rows that share family, local address, remote address and remote port: they compete for the
+   * same local ports. Only lists of at least `least`, in the order met.
+   * @param localPorts only rows whose local port has a 1 in it
+   */
+  byDestination(rows: ArrayLike<Row>, least: number, localPorts?: Uint8Array): readonly ArrayLike<Row>[];
+  /** `timerExpiresMs` and `timerRetries` of many rows, in their order. */
+  timers(rows: ArrayLike<Row>): TimerColumns;
+  /** Numbers rows that cannot be told apart by what FirstLook offers. */
+  alike(rows: ArrayLike<Row>): NumberedRows;
+  /** Numbers rows by remote address and port; a v4-mapped address is the same as the IPv4 address it holds. */
+  byRemote(rows: ArrayLike<Row>): NumberedRows;
   interfaceIndex(row: Row): number;
   uid(row: Row): number;
   inode(row: Row): number;
@@ -194,6 +215,9 @@ export interface NamespaceSnapshot {
 /** Holders by socket inode, in ascending order of pid and descriptor. */
 export interface SocketOwners {
   get(inode: number): readonly Owner[] | undefined;
+  /** Process and number of the one descriptor that holds it, without an object; 0 and -1 where none or several do. */
+  solePid?(inode: number): number;
+  soleFd?(inode: number): number;
 }
 
 export interface Snapshot {

@@ -53,9 +53,9 @@ export class LazyRefs<T> implements SocketRefs<T> {
 /** Rows of one namespace. */
 export class RowRefs extends LazyRefs<SocketRef> {
   readonly namespace: NamespaceSnapshot;
-  readonly rows: readonly Row[];
+  readonly rows: ArrayLike<Row>;
 
-  constructor(namespace: NamespaceSnapshot, rows: readonly Row[]) {
+  constructor(namespace: NamespaceSnapshot, rows: ArrayLike<Row>) {
     super(rows.length, (index) => ({ namespace, row: rows[index] }));
     this.namespace = namespace;
     this.rows = rows;

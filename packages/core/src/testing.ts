@@ -1,3 +1,4 @@
+import { plainAddress } from './address.ts';
 import type { NamespaceSnapshot, Owner, Settings, Snapshot, SocketTable, TcpInfo } from './snapshot.ts';
 import { socketKind, TimerCode } from './tcp/kind.ts';
 import { TcpState } from './tcp/states.ts';
@@ -81,18 +82,30 @@ export function tableOf(sockets: readonly SocketSpec[]): SocketTable {
     remoteAddress,
     localAddressBytes: (row) => addressBytes(localAddress(row)),
     remoteAddressBytes: (row) => addressBytes(remoteAddress(row)),
-    destinationHash: (row) => at(row).remotePort ?? 40_000 + row,
-    destinationHashes: (rows, into) => {
-      for (let index = 0; index < rows.length; index++)
-        into[index] = at(rows[index]).remotePort ?? 40_000 + rows[index];
+    timers: (rows) => ({
+      expiresMs: Array.from(rows, (row) => at(row).expiresMs ?? 0),
+      retries: Array.from(rows, (row) => at(row).retries ?? 0),
+    }),
+    byRemote: (rows) => {
+      const numbers = new Map<string, number>();
+      const firsts: number[] = [];
+      const numbered = Array.from(rows, (row) => {
+        const key = `${plainAddress(remoteAddress(row))} ${at(row).remotePort ?? 40_000 + row}`;
+        if (!numbers.has(key)) numbers.set(key, firsts.push(row) - 1);
+        return numbers.get(key) ?? -1;
+      });
+      return { numbers: numbered, firsts };
     },
-    localPorts: (rows, into) => {
-      for (let index = 0; index < rows.length; index++) into[index] = at(rows[index]).localPort ?? 80;
+    byDestination: (rows, least, localPorts) => {
+      const lists = new Map<string, number[]>();
+      for (const row of Array.from(rows)) {
+        if (localPorts?.[at(row).localPort ?? 80] === 0) continue;
+        const key = `${localAddress(row)} ${remoteAddress(row)} ${at(row).remotePort ?? 40_000 + row}`;
+        lists.set(key, [...(lists.get(key) ?? []), row]);
+      }
+      return [...lists.values()].filter(({ length }) => length >= least);
     },
-    isSameDestination: (row, other) =>
-      localAddress(row) === localAddress(other) &&
-      remoteAddress(row) === remoteAddress(other) &&
-      (at(row).remotePort ?? 40_000 + row) === (at(other).remotePort ?? 40_000 + other),
+    alike: (rows) => ({ numbers: Array.from(rows, (_, index) => index), firsts: Array.from(rows) }),
     interfaceIndex: (row) => at(row).interfaceIndex ?? 0,
     uid: (row) => at(row).uid ?? 0,
     inode,

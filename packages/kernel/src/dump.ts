@@ -1,6 +1,6 @@
 import { TcpState } from '@lastack/core';
 import { KernelError } from './errors.ts';
-import { RECEIVE_BYTES, type ReceiveBuffer, type ReceiveSet, ReplyStream } from './reply_stream.ts';
+import { FEW_BATCHES, RECEIVE_BYTES, type ReceiveBuffer, type ReceiveSet, ReplyStream } from './reply_stream.ts';
 import type { NetlinkTransport } from './transport/transport.ts';
 import {
   ATTRIBUTE_HEADER_BYTES,
@@ -70,6 +70,9 @@ export async function dumpSockets(
   return incomplete.find((because) => because !== undefined);
 }
 
+/** From here on this thread has much to do with the rows while the kernel reads. */
+const MANY_ROWS = 10_000;
+
 /**
  * Second pass: TCP_INFO for the given rows of the table. Sockets that are gone or moved on meanwhile stay without.
  * @param bytecode lets the kernel leave out sockets that cannot be among the rows
@@ -82,7 +85,6 @@ export function fetchInfo(
 ): Promise<string | undefined> {
   let states = 0;
   for (const row of rows) states |= 1 << table.state(row);
-  table.expectInfo(rows);
   const request = encodeDumpRequest(2, states, EXTENSION_INFO, bytecode);
   const visit: Visit = (words, view, at, end) => {
     const info = findAttribute(view, at + DIAG_MESSAGE_BYTES, end, DiagAttribute.INFO);
@@ -92,7 +94,11 @@ export function fetchInfo(
     const state = view.getUint8(at + DiagField.state);
     table.attachInfo(words[cookie], words[cookie + 1], state, words, info + ATTRIBUTE_HEADER_BYTES, length);
   };
-  return walk(transport, request, 'reading TCP_INFO', { visit });
+  const batches = rows.length > MANY_ROWS ? FEW_BATCHES : undefined;
+  const walked = walk(transport, request, 'reading TCP_INFO', { visit }, batches);
+  // Nothing is visited before this thread waits: the kernel is at work meanwhile.
+  table.expectInfo(rows);
+  return walked;
 }
 
 interface Visitors {
@@ -107,6 +113,7 @@ async function walk(
   request: Uint8Array,
   operation: string,
   visitors: Visitors,
+  batches?: readonly number[],
 ): Promise<string | undefined> {
   const sequence = new DataView(request.buffer).getUint32(8, LITTLE_ENDIAN);
   const progress: Progress = { incomplete: undefined, strays: 0, ended: false };
@@ -114,7 +121,7 @@ async function walk(
   if (transport.sendAside) await transport.sendAside(request);
   else transport.send(request);
   const isLast = ({ view }: ReceiveBuffer, length: number) => endsDump(view, length, sequence);
-  const stream = new ReplyStream((set) => receiveInto(transport, set, progress), isLast);
+  const stream = new ReplyStream((set) => receiveInto(transport, set, progress), isLast, batches);
   try {
     for (let reply = await stream.next(); reply; reply = await stream.next()) {
       readDatagram(reply.buffer, reply.length, sequence, operation, visitors, progress);

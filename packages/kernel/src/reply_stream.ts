@@ -1,9 +1,13 @@
+import { monotonicMs } from './sys/clock.ts';
+
 /** The kernel never builds larger dump messages; a smaller buffer would silently lose sockets. */
 export const RECEIVE_BYTES = 1 << 15;
 /** Datagrams per system call: few, so that the decoder can begin, then many, for the kernel pauses after each call. */
 const BATCHES = [4, 16, 64];
-/** So many sets may have been received and not yet been decoded: 14 MiB. */
-const MAX_SETS = 9;
+/** For a decoder whose thread has other things to do meanwhile. */
+export const FEW_BATCHES = [256];
+/** So many may have been received and not yet been decoded: 16 MiB. */
+const MAX_DATAGRAMS = 512;
 /** For so long the decoder keeps the thread before it looks whether the kernel waits for buffers. */
 const SLICE_MS = 0.5;
 
@@ -49,9 +53,11 @@ export interface Reply {
 export class ReplyStream {
   readonly #receive: (set: ReceiveSet) => Promise<readonly number[]>;
   readonly #isLast: (buffer: ReceiveBuffer, length: number) => boolean;
+  readonly #batches: readonly number[];
   readonly #filled: Filled[] = [];
   readonly #free: ReceiveSet[] = [];
   #made = 0;
+  #madeDatagrams = 0;
   /** Nothing more is to be received. */
   #isOver = false;
   #failure: { error: unknown } | undefined;
@@ -68,7 +74,9 @@ export class ReplyStream {
   constructor(
     receive: (set: ReceiveSet) => Promise<readonly number[]>,
     isLast: (buffer: ReceiveBuffer, length: number) => boolean,
+    batches: readonly number[] = BATCHES,
   ) {
+    this.#batches = batches;
     this.#receive = receive;
     this.#isLast = isLast;
     this.#goOn();
@@ -77,7 +85,7 @@ export class ReplyStream {
   /** The next datagram; its buffer holds until the next call. Undefined behind the last. Rejects as `receive` does. */
   next(): Reply | undefined | Promise<Reply | undefined> {
     const current = this.#current;
-    if (current && this.#next < current.lengths.length && (this.#isOver || performance.now() < this.#sliceEndMs)) {
+    if (current && this.#next < current.lengths.length && (this.#isOver || monotonicMs() < this.#sliceEndMs)) {
       return this.#take(current);
     }
     return this.#nextLater();
@@ -117,13 +125,16 @@ export class ReplyStream {
       }
       await this.#pending;
     }
-    this.#sliceEndMs = performance.now() + SLICE_MS;
+    this.#sliceEndMs = monotonicMs() + SLICE_MS;
     return this.#take(this.#current);
   }
 
   #make(): ReceiveSet | undefined {
-    if (this.#made === MAX_SETS) return undefined;
-    return receiveSet(BATCHES[Math.min(this.#made++, BATCHES.length - 1)]);
+    const datagrams = this.#batches[Math.min(this.#made, this.#batches.length - 1)];
+    if (this.#madeDatagrams + datagrams > MAX_DATAGRAMS) return undefined;
+    this.#made++;
+    this.#madeDatagrams += datagrams;
+    return receiveSet(datagrams);
   }
 
   /** Receives into a free set, if there is one and nothing is under way. */

@@ -7,8 +7,10 @@ interface Program {
   memory: WebAssembly.Memory;
   REPLY: WebAssembly.Global;
   ROWS: WebAssembly.Global;
+  MINISOCKET_ROWS: WebAssembly.Global;
   rowCount: WebAssembly.Global;
-  packRows(at: number, end: number, sequence: number): number;
+  minisocketCount: WebAssembly.Global;
+  packRows(at: number, end: number, sequence: number, apart: boolean): number;
 }
 
 /**
@@ -20,16 +22,18 @@ export class RowPacker implements BulkVisitor {
   readonly #table: DiagTable;
   readonly #bytes: Uint8Array;
   readonly #rows: Uint32Array;
+  readonly #minisocketRows: Uint32Array;
   readonly #reply: number;
   #end = 0;
   #sequence = 0;
 
   private constructor(module: WebAssembly.Module, table: DiagTable) {
     this.#program = new WebAssembly.Instance(module).exports as Program;
-    const { memory, ROWS, REPLY } = this.#program;
+    const { memory, ROWS, MINISOCKET_ROWS, REPLY } = this.#program;
     this.#table = table;
     this.#bytes = new Uint8Array(memory.buffer);
     this.#rows = new Uint32Array(memory.buffer, ROWS.value);
+    this.#minisocketRows = new Uint32Array(memory.buffer, MINISOCKET_ROWS.value);
     this.#reply = REPLY.value;
   }
 
@@ -45,8 +49,13 @@ export class RowPacker implements BulkVisitor {
   }
 
   take(at: number): number {
-    const next = this.#program.packRows(this.#reply + at, this.#end, this.#sequence);
-    this.#table.appendPacked(this.#rows, this.#program.rowCount.value);
+    const table = this.#table;
+    const apart = table.keepsApart;
+    const next = this.#program.packRows(this.#reply + at, this.#end, this.#sequence, apart);
+    if (apart) {
+      table.appendOthers(this.#rows, this.#program.rowCount.value);
+      table.appendPacked(this.#minisocketRows, this.#program.minisocketCount.value);
+    } else table.appendPacked(this.#rows, this.#program.rowCount.value);
     return next - this.#reply;
   }
 }

@@ -3,6 +3,7 @@ import { dumpSockets } from './dump.ts';
 import { KernelError } from './errors.ts';
 import { identityTable, type SocketIdentity } from './socket_identity.ts';
 import type { NetlinkTransport } from './transport/transport.ts';
+import { endpointHash } from './wire/endpoints.ts';
 import { DIAG_MESSAGE_BYTES, IPPROTO_TCP, SOCK_DIAG_BY_FAMILY } from './wire/inet_diag.ts';
 import { encodeMessage, errorOf, LITTLE_ENDIAN, NLMSG_HEADER_BYTES, NlmFlag, NlmsgType } from './wire/netlink.ts';
 import { DiagTable } from './wire/socket_table.ts';
@@ -142,12 +143,13 @@ async function askForAll(transport: NetlinkTransport, table: DiagTable, rows: re
   const where = new Int32Array(rows.length).fill(GONE);
   if (now.count === 0) return { where, table: now, incomplete };
   const byCookie = new RowIndex(now, (row) => now.cookieLow(row));
-  const byPair = new RowIndex(now, (row) => now.endpointHash(row, false));
+  const [present, past] = [now.raw(), table.raw()];
+  const byPair = new RowIndex(now, (row) => endpointHash(present, row, false));
   for (let index = 0; index < rows.length; index++) {
     const row = rows[index];
     const same = byCookie.find(table.cookieLow(row), (candidate) => sameCookie(table, row, now, candidate));
     if (same >= 0) where[index] = isClosed(table, row, now, same) ? GONE : same;
-    else if (byPair.find(table.endpointHash(row, false), (other) => samePair(table, row, now, other)) >= 0) {
+    else if (byPair.find(endpointHash(past, row, false), (other) => samePair(table, row, now, other)) >= 0) {
       where[index] = REUSED;
     }
   }

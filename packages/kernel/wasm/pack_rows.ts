@@ -1,14 +1,19 @@
 // AssemblyScript: compiled to WebAssembly by the build. Packs the socket messages of a datagram into rows of DiagTable,
 // as src/wire/socket_table.ts does one by one: struct inet_diag_msg, cgroup id, mark, presence bits and IPV6_V6ONLY.
 
+const ROOM = 32768 + 64;
+const ROW_BYTES: u32 = 88;
+
 /** One datagram, and room for what is read beyond it. */
-export const REPLY: usize = memory.data(32768 + 64);
+export const REPLY: usize = memory.data(ROOM);
 /** The rows packed from it; a message is longer than its row less the 16 bytes of attributes that may be missing. */
-export const ROWS: usize = memory.data(32768 + 64);
-export const ROW_BYTES: u32 = 88;
+export const ROWS: usize = memory.data(ROOM);
+/** Those of them that are in TIME_WAIT, where these are kept apart. */
+export const MINISOCKET_ROWS: usize = memory.data(ROOM);
 
 /** Rows packed by the last call. */
 export let rowCount: i32 = 0;
+export let minisocketCount: i32 = 0;
 
 const HEADER_BYTES: u32 = 16;
 const SOCKET_BYTES: u32 = 72;
@@ -22,26 +27,35 @@ const HAS_CGROUP: u32 = 1;
 const HAS_MARK: u32 = 2;
 const HAS_V6ONLY: u32 = 4;
 const IS_V6ONLY: u32 = 8;
+const TIME_WAIT: u8 = 6;
 
 /**
  * Packs messages from `at` on, up to the first that is no socket of this dump, or until the room for rows is full.
+ * @param apart sockets in TIME_WAIT are packed into MINISOCKET_ROWS
  * @returns where that message begins, or `end`
  */
-export function packRows(at: usize, end: usize, sequence: u32): usize {
+export function packRows(at: usize, end: usize, sequence: u32, apart: bool): usize {
   let row = ROWS;
-  let count = 0;
-  while (at + HEADER_BYTES + SOCKET_BYTES <= end && row + ROW_BYTES <= ROWS + 32768) {
+  let minisocket = MINISOCKET_ROWS;
+  while (at + HEADER_BYTES + SOCKET_BYTES <= end) {
+    if (row + ROW_BYTES > ROWS + ROOM || minisocket + ROW_BYTES > MINISOCKET_ROWS + ROOM) break;
     const length = load<u32>(at);
     if (length < HEADER_BYTES + SOCKET_BYTES || <u64>at + length > end) break;
     const type = load<u16>(at + 4);
     if (type != TCPDIAG_GETSOCK && type != SOCK_DIAG_BY_FAMILY) break;
     if ((load<u16>(at + 6) & DUMP_INTR) != 0 || load<u32>(at + 8) != sequence) break;
-    packRow(row, at + HEADER_BYTES, at + length);
-    row += ROW_BYTES;
-    count++;
+    const socket = at + HEADER_BYTES;
+    if (apart && load<u8>(socket + 1) == TIME_WAIT) {
+      packRow(minisocket, socket, at + length);
+      minisocket += ROW_BYTES;
+    } else {
+      packRow(row, socket, at + length);
+      row += ROW_BYTES;
+    }
     at += (<usize>length + 3) & ~3;
   }
-  rowCount = count;
+  rowCount = <i32>((row - ROWS) / ROW_BYTES);
+  minisocketCount = <i32>((minisocket - MINISOCKET_ROWS) / ROW_BYTES);
   return at;
 }
 

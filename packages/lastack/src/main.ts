@@ -1,7 +1,7 @@
-import { readFileSync, writeSync } from 'node:fs';
+import { fstatSync, readFileSync, writeSync } from 'node:fs';
 import { hostname, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { growPipe, type Libc, loadLibc } from '@lastack/kernel';
+import { growPipe, type Libc, loadLibc, monotonicMs } from '@lastack/kernel';
 import { fittedToTerminal } from './cli/narrow.ts';
 import { runCommandLine } from './cli/program.ts';
 import { ClosedPipe, type CompiledPart, type Effects, Exit, Interruption, type Stream } from './effects.ts';
@@ -21,12 +21,26 @@ function stream(fd: number, expectMuch?: () => void): Stream {
       for (let at = 0; at < bytes.length; ) at += writeSome(fd, bytes, at);
     },
     get isTerminal() {
-      return process.getBuiltinModule('node:tty').isatty(fd);
+      return isTerminal(fd);
     },
     get columns() {
       return fd === 2 ? process.stderr.columns : process.stdout.columns;
     },
   };
+}
+
+/** Loading node:tty loads node:net, which takes two milliseconds: not for pipes and files, which are no devices. */
+function isTerminal(fd: number): boolean {
+  return isDevice(fd) && process.getBuiltinModule('node:tty').isatty(fd);
+}
+
+function isDevice(fd: number): boolean {
+  try {
+    return fstatSync(fd).isCharacterDevice();
+  } catch {
+    // Closed, as standard input may be.
+    return false;
+  }
 }
 
 function writeSome(fd: number, bytes: Uint8Array, at: number): number {
@@ -96,11 +110,10 @@ const effects: Effects = {
   stdout: stream(1, () => growPipe(libc(), 1)),
   stderr: fittedToTerminal(stream(2)),
   now: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  monotonicMs,
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   get isInteractive() {
-    const { isatty } = process.getBuiltinModule('node:tty');
-    return isatty(0) && isatty(2);
+    return isTerminal(0) && isTerminal(2);
   },
   ask,
   interruptible,

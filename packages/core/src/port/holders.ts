@@ -1,7 +1,7 @@
 import type { SocketRef } from '../finding.ts';
 import type { Forecast } from '../forecast/forecast.ts';
 import { groupForecast, sampled } from '../rules/shared/group_forecast.ts';
-import { type Holder, HolderGathering, heldBy } from '../rules/shared/holder.ts';
+import { type HeldBy, type Holder, heldBy, holderOf } from '../rules/shared/holder.ts';
 import { refsOf } from '../rules/shared/report.ts';
 import type { NamespaceSnapshot, Row, Snapshot } from '../snapshot.ts';
 import type { SocketKind } from '../tcp/kind.ts';
@@ -40,7 +40,7 @@ const OWNERS_SAMPLE = 1_000;
 /** The sockets of the snapshot as groups: those that refuse others first, this namespace before the others. */
 export function groupHolders(query: HolderQuery): PortHolder[] {
   const holders = query.snapshot.namespaces.flatMap((namespace) =>
-    [...groupsOf(namespace, query.reuse).values()].map((rows) => holderOf(namespace, rows, query)),
+    [...groupsOf(namespace, query.reuse).values()].map((rows) => portHolder(namespace, rows, query)),
   );
   return holders.sort((one, other) => rank(one) - rank(other) || other.rows.length - one.rows.length);
 }
@@ -67,7 +67,7 @@ function groupsOf({ table }: NamespaceSnapshot, reuse: ReuseOptionsByCookie): Ma
   return groups;
 }
 
-function holderOf(namespace: NamespaceSnapshot, rows: readonly Row[], query: HolderQuery): PortHolder {
+function portHolder(namespace: NamespaceSnapshot, rows: readonly Row[], query: HolderQuery): PortHolder {
   const { table } = namespace;
   const [row] = rows;
   const options = query.reuse.get(table.cookie(row));
@@ -94,14 +94,10 @@ function holderOf(namespace: NamespaceSnapshot, rows: readonly Row[], query: Hol
 }
 
 function gatherOwners(snapshot: Snapshot, namespace: NamespaceSnapshot, rows: readonly Row[]): Holder {
-  let gathering: HolderGathering | undefined;
+  const held: HeldBy[] = [];
   const step = Math.max(1, rows.length / OWNERS_SAMPLE);
-  for (let at = 0; at < rows.length; at += step) {
-    const { key, unheldLabel, owners } = heldBy(snapshot, namespace, rows[Math.floor(at)]);
-    gathering ??= new HolderGathering(key, unheldLabel);
-    gathering.add(owners);
-  }
-  return (gathering as HolderGathering).finish();
+  for (let at = 0; at < rows.length; at += step) held.push(heldBy(snapshot, namespace, rows[Math.floor(at)]));
+  return holderOf(held[0].key, held[0].unheldLabel, held);
 }
 
 function rank({ isHere, state }: PortHolder): number {

@@ -1,5 +1,4 @@
 import { TIME_WAIT_MS } from '../forecast/timewait.ts';
-import { crowdedDestinations } from '../rules/shared/destinations.ts';
 import { listenerIndex } from '../rules/shared/listeners.ts';
 import { ephemeralRange } from '../rules/shared/service.ts';
 import { isReusable } from '../rules/shared/time_wait_reuse.ts';
@@ -76,7 +75,7 @@ export function portPressure(
   const ports = portsToChooseFrom(from, to, reserved);
   const rows = outgoingRows(second, from, to);
   const least = Math.max(1, Math.ceil(rows.length / MAX_GROUPS));
-  const groups = [...crowdedDestinations(second, rows, least)];
+  const groups = second.table.byDestination(rows, least).map((group) => Array.from(group));
   groups.sort((one, other) => other.length - one.length);
   const shown = groups.slice(0, MAX_DESTINATIONS);
   const before = rowsByDestination(first, outgoingRows(first, from, to), shown.at(-1)?.length ?? 1, least);
@@ -104,8 +103,8 @@ function rowsByDestination(
   fewest: number,
   least: number,
 ): Map<string, readonly Row[]> {
-  const groups = crowdedDestinations(read, rows, Math.max(1, Math.min(least, Math.floor(fewest / 2))));
-  return new Map(groups.map((group) => [keyOf(read, group[0]), group]));
+  const groups = read.table.byDestination(rows, Math.max(1, Math.min(least, Math.floor(fewest / 2))));
+  return new Map(groups.map((group) => [keyOf(read, group[0]), Array.from(group)]));
 }
 
 function keyOf({ table }: PressureRead, row: Row): string {

@@ -3,7 +3,7 @@ import type { Evidence, Finding, Rule, RuleContext } from '../finding.ts';
 import type { NamespaceSnapshot, Row } from '../snapshot.ts';
 import { TcpState } from '../tcp/states.ts';
 import { activityEvidence } from './shared/activity.ts';
-import { ageOf, ageSpan, agesOf, growthEvidence, oldestMs } from './shared/ages.ts';
+import { ageSpan, agesOf, growthEvidence, olderThan, oldestMs } from './shared/ages.ts';
 import { type Group, groupRows } from './shared/group.ts';
 import { groupForecast } from './shared/group_forecast.ts';
 import { listenerIndex, listenersOf } from './shared/listeners.ts';
@@ -72,10 +72,8 @@ export const closeWaitUnaccepted: Rule = {
   diagnose(namespace, rows, context) {
     const { table } = namespace;
     const listeners = context.memo(namespace, listenerIndex);
-    const waiting = rows.filter(
-      (row) =>
-        table.state(row) === TcpState.CLOSE_WAIT && (ageOf(namespace, row, context)?.fromMs ?? 0) >= HALF_CLOSED_MS,
-    );
+    const unaccepted = rows.filter((row) => table.state(row) === TcpState.CLOSE_WAIT);
+    const waiting = olderThan(HALF_CLOSED_MS, namespace, unaccepted, context);
     const heldThrough = (row: Row) => listenersOf(table, listeners, row)[0];
     return groupRows(namespace, waiting, context, { heldThrough }).map((group) =>
       findingOf(group, listenersOf(table, listeners, group.rows[0]), namespace, context),

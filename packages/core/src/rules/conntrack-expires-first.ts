@@ -4,7 +4,7 @@ import type { NamespaceSnapshot, Row } from '../snapshot.ts';
 import { TimerCode } from '../tcp/kind.ts';
 import { stateName, TcpState } from '../tcp/states.ts';
 import { sharedEvidence } from './shared/activity.ts';
-import { ageOf, ageSpan, agesOf } from './shared/ages.ts';
+import { ageSpan, agesOf, olderThan } from './shared/ages.ts';
 import { type Group, groupRows } from './shared/group.ts';
 import { groupForecast } from './shared/group_forecast.ts';
 import { peerMustClose, peersOf } from './shared/peers.ts';
@@ -54,7 +54,7 @@ function impatientTracker(ref: SocketRef, context: RuleContext): Tracker | undef
     const limitMs = conntrackTimeoutMs(tracker.namespace.settings, 'close_wait');
     return quiet >= limitMs && isServiceTracked(ref, tracker, context);
   });
-  if (!found || (ageOf(namespace, row, context)?.fromMs ?? 0) < HALF_CLOSED_MS) return undefined;
+  if (!found || olderThan(HALF_CLOSED_MS, namespace, [row], context).length === 0) return undefined;
   return context.forecast(ref).kind === 'at' ? undefined : found;
 }
 

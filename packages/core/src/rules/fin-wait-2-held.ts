@@ -3,7 +3,7 @@ import type { Evidence, Finding, Rule, RuleContext } from '../finding.ts';
 import type { NamespaceSnapshot, Row } from '../snapshot.ts';
 import { TcpState } from '../tcp/states.ts';
 import { sharedEvidence } from './shared/activity.ts';
-import { ageOf, ageSpan, agesOf, growthEvidence, oldestMs } from './shared/ages.ts';
+import { ageSpan, agesOf, growthEvidence, olderThan, oldestMs } from './shared/ages.ts';
 import { type Group, groupRows } from './shared/group.ts';
 import { groupForecast } from './shared/group_forecast.ts';
 import { peerEvidence, peerMustClose, peersOf } from './shared/peers.ts';
@@ -80,10 +80,8 @@ export const finWait2Held: Rule = {
   needs: ['info', 'owners', 'options'],
   candidate: ({ table }, row) => table.kind(row) === 'full',
   diagnose(namespace, rows, context) {
-    const held = rows.filter(
-      (row) =>
-        (ageOf(namespace, row, context)?.fromMs ?? 0) >= HALF_CLOSED_MS && !peerMustClose({ namespace, row }, context),
-    );
+    const old = olderThan(HALF_CLOSED_MS, namespace, rows, context);
+    const held = old.filter((row) => !peerMustClose({ namespace, row }, context));
     return groupRows(namespace, held, context).map((group) => findingOf(group, namespace, context));
   },
 };

@@ -107,7 +107,7 @@ function findingOf(group: Group, namespace: NamespaceSnapshot, context: RuleCont
 export const listenQueueFull: Rule = {
   id: 'listen-queue-full',
   states: [TcpState.LISTEN],
-  needs: ['owners', 'activity'],
+  needs: ['owners', 'activity', 'counters'],
   candidate: ({ table }, row) => isQueueFull(table, row),
   diagnose(namespace, rows, context) {
     return groupRows(namespace, rows, context).map((group) => findingOf(group, namespace, context));

@@ -125,7 +125,7 @@ function findingOf(
 export const orphanPressure: Rule = {
   id: 'orphan-pressure',
   states: [TcpState.FIN_WAIT1, TcpState.FIN_WAIT2, TcpState.LAST_ACK, TcpState.CLOSING],
-  needs: [],
+  needs: ['counters'],
   candidate: ({ table }, row) => table.kind(row) === 'orphan',
   diagnose(namespace, rows, context) {
     const pressure = measure(namespace, context);

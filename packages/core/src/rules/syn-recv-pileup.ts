@@ -138,7 +138,7 @@ function findingOf(group: Group, pileup: Pileup, namespace: NamespaceSnapshot, c
 export const synRecvPileup: Rule = {
   id: 'syn-recv-pileup',
   states: [TcpState.SYN_RECV, TcpState.NEW_SYN_RECV],
-  needs: [],
+  needs: ['counters'],
   candidate: ({ table }, row) => table.kind(row) === 'request',
   diagnose(namespace, rows, context) {
     if (rows.length < HALF_OPEN_REFUSED) return [];

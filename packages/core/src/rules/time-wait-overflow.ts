@@ -61,7 +61,7 @@ function findingOf(
 export const timeWaitOverflow: Rule = {
   id: 'time-wait-overflow',
   states: [],
-  needs: [],
+  needs: ['counters'],
   candidate: () => false,
   diagnose(namespace) {
     const rise = counterRise(namespace, OVERFLOW) ?? 0;

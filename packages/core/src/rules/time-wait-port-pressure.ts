@@ -3,7 +3,6 @@ import type { Evidence, Finding, RemedyAdvice, Rule, RuleContext, Severity } fro
 import { TIME_WAIT_MS } from '../forecast/timewait.ts';
 import type { NamespaceSnapshot, Row } from '../snapshot.ts';
 import { TcpState } from '../tcp/states.ts';
-import { crowdedDestinations } from './shared/destinations.ts';
 import { groupForecast } from './shared/group_forecast.ts';
 import { listenerIndex } from './shared/listeners.ts';
 import { fixProgram, remedyList, setSysctl } from './shared/remedies.ts';
@@ -21,8 +20,10 @@ function severityOf(share: number, reusable: boolean): Severity {
   return share >= PORT_SHARE_WARNING ? 'warning' : 'notice';
 }
 
-function rateEvidence({ table }: NamespaceSnapshot, rows: readonly Row[], size: number): Evidence[] {
-  const recent = rows.filter((row) => TIME_WAIT_MS - table.timerExpiresMs(row) < RECENT_MS).length;
+function rateEvidence({ table }: NamespaceSnapshot, rows: ArrayLike<Row>, size: number): Evidence[] {
+  let recent = 0;
+  const { expiresMs } = table.timers(rows);
+  for (let index = 0; index < rows.length; index++) if (expiresMs[index] > TIME_WAIT_MS - RECENT_MS) recent++;
   const perSecond = recent / (RECENT_MS / 1000);
   const level = Math.round(perSecond * (TIME_WAIT_MS / 1000));
   const source = 'sock_diag idiag_expires';
@@ -67,12 +68,12 @@ function remediesFor(namespace: NamespaceSnapshot, reusable: boolean): RemedyAdv
   );
 }
 
-function findingOf(rows: readonly Row[], namespace: NamespaceSnapshot, context: RuleContext): Finding {
+function findingOf(rows: ArrayLike<Row>, namespace: NamespaceSnapshot, context: RuleContext): Finding {
   const { table, settings } = namespace;
   const { low, high } = ephemeralRange(settings);
   const size = high - low + 1;
   const share = rows.length / size;
-  const [row] = rows;
+  const row = rows[0];
   const sockets = refsOf(namespace, rows);
   const reusable = isReusable(namespace, row);
   const to = endpointText(plainAddress(table.remoteAddress(row)), table.remotePort(row));
@@ -128,7 +129,7 @@ export const timeWaitPortPressure: Rule = {
     const listeners = context.memo(namespace, listenerIndex);
     const ports = new Uint8Array(65_536).fill(1, low, high + 1);
     for (const port of listeners.keys()) ports[port] = 0;
-    const crowded = crowdedDestinations(namespace, rows, least, ports);
+    const crowded = namespace.table.byDestination(rows, least, ports);
     return crowded.map((group) => findingOf(group, namespace, context));
   },
 };

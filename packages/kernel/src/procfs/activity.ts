@@ -6,6 +6,7 @@ import { is32Bit, withMemory } from './memory.ts';
 import { numericEntries, readCommand } from './process.ts';
 import { type CallTable, callTable, descriptorArgument, type Machine, parsePresentCall } from './syscalls.ts';
 import {
+  type EpollTarget,
   parseEpollTargets,
   pollDescriptors,
   type ReadMemory,
@@ -25,9 +26,9 @@ export interface ActivityQuery {
   epollDescriptors?: readonly number[];
   /**
    * Inode of each descriptor asked about. An epoll entry of that number for another file is not counted: the number
-   * was used again while the old file lives on.
+   * was used again while the old file lives on. Called where an epoll set watches anything.
    */
-  inodeByFd?: ReadonlyMap<number, number>;
+  inodeByFd?(): ReadonlyMap<number, number>;
   scan?: DescriptorScan;
 }
 
@@ -107,7 +108,12 @@ function readEpollFds(query: ActivityQuery, directory: string, problems: Set<str
   try {
     const sets = query.epollDescriptors ?? findEpollSets(directory, query.scan ?? scanWithFs);
     if (sets.length > MAX_EPOLL_SETS) problems.add(`only ${MAX_EPOLL_SETS} of ${sets.length} epoll sets were read`);
-    for (const fd of sets.slice(0, MAX_EPOLL_SETS)) addTargets(`${directory}/fdinfo/${fd}`, query.inodeByFd, watched);
+    const targets = sets.slice(0, MAX_EPOLL_SETS).flatMap((fd) => readTargets(`${directory}/fdinfo/${fd}`));
+    const inodeByFd = targets.length > 0 ? query.inodeByFd?.() : undefined;
+    for (const { fd, inode } of targets) {
+      const expected = inodeByFd?.get(fd);
+      if (expected === undefined || inode === undefined || expected === inode) watched.add(fd);
+    }
   } catch (error) {
     problems.add(problemOf(error, 'epoll sets'));
   }
@@ -120,17 +126,12 @@ function findEpollSets(directory: string, scan: DescriptorScan): number[] {
   return sets;
 }
 
-function addTargets(path: string, inodeByFd: ReadonlyMap<number, number> | undefined, watched: Set<number>): void {
-  let text: string;
+function readTargets(path: string): EpollTarget[] {
   try {
-    text = readFileSync(path, 'utf8');
+    return parseEpollTargets(readFileSync(path, 'utf8'));
   } catch (error) {
-    if (isGone(error)) return;
+    if (isGone(error)) return [];
     throw error;
-  }
-  for (const { fd, inode } of parseEpollTargets(text)) {
-    const expected = inodeByFd?.get(fd);
-    if (expected === undefined || inode === undefined || expected === inode) watched.add(fd);
   }
 }
 

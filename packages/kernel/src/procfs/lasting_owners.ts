@@ -11,6 +11,8 @@ import { numericEntries } from './process.ts';
 export function lastingOwners(procRoot: string, owners: SocketOwners): SocketOwners {
   const lasting = new Map<number, readonly Owner[]>();
   return {
+    solePid: owners.solePid,
+    soleFd: owners.soleFd,
     get: (inode) => {
       const found = owners.get(inode);
       if (found === undefined || found.length < 2) return found;

@@ -127,6 +127,14 @@ class Descriptors {
         for (let at = next[first]; at >= 0; at = next[at]) owners.push(this.#owner(at));
         return owners;
       },
+      solePid: (inode) => {
+        const first = slots[slotOf(inode)];
+        return first >= 0 && next[first] < 0 ? this.#pids[first] : 0;
+      },
+      soleFd: (inode) => {
+        const first = slots[slotOf(inode)];
+        return first >= 0 && next[first] < 0 ? this.#fds[first] : -1;
+      },
     };
   }
 

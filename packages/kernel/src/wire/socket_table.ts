@@ -1,16 +1,22 @@
-import { type SocketKind, type SocketTable, socketKind, type TcpInfo, TcpState } from '@lastack/core';
+import {
+  type NumberedRows,
+  type SocketKind,
+  type SocketTable,
+  socketKind,
+  type TcpInfo,
+  TcpState,
+  type TimerColumns,
+} from '@lastack/core';
 import { formatAddress } from './address.ts';
+import { alikeRows } from './alike.ts';
+import { rowsByDestination } from './destinations.ts';
+import { type RawRows, rowsByRemote } from './endpoints.ts';
 import { AF_INET6, ATTRIBUTE_HEADER_BYTES, DIAG_MESSAGE_BYTES, DiagAttribute, DiagField } from './inet_diag.ts';
 import { InfoRows } from './info_rows.ts';
 import { align4, LITTLE_ENDIAN } from './netlink.ts';
+import { ROW_BYTES, ROW_WORDS } from './row_layout.ts';
 import { RowsByState } from './rows_by_state.ts';
 
-/**
- * One row is struct inet_diag_msg as received, then what lastack keeps of the attributes: cgroup id (8), mark (4) and
- * presence bits (4). 88 bytes a socket; nothing else is stored in the first pass.
- */
-const ROW_BYTES = DIAG_MESSAGE_BYTES + 16;
-const ROW_WORDS = ROW_BYTES / 4;
 const HEADER_WORDS = DIAG_MESSAGE_BYTES / 4;
 const CGROUP = DIAG_MESSAGE_BYTES;
 const MARK = DIAG_MESSAGE_BYTES + 8;
@@ -21,6 +27,7 @@ const HAS_V6ONLY = 4;
 const IS_V6ONLY = 8;
 
 const FIRST_CAPACITY_ROWS = 1024;
+const ALL_ROWS = Number.POSITIVE_INFINITY;
 
 /** The sockets of one dump, kept as bytes in one growing array. Filled by `append`, then read through SocketTable. */
 export class DiagTable implements SocketTable {
@@ -28,6 +35,9 @@ export class DiagTable implements SocketTable {
   #words = new Uint32Array(FIRST_CAPACITY_ROWS * ROW_WORDS);
   #bytes = new Uint8Array(this.#words.buffer);
   #view = new DataView(this.#words.buffer);
+  #apart: { filled: number; room: number } | undefined;
+  /** Rows from here on are in TIME_WAIT, all of them. */
+  #mixedRows = ALL_ROWS;
   #info: InfoRows | undefined;
   #byState: RowsByState | undefined;
 
@@ -47,6 +57,7 @@ export class DiagTable implements SocketTable {
     const to = this.count * ROW_WORDS;
     for (let index = 0; index < HEADER_WORDS; index++) target[to + index] = words[from + index];
     this.#appendAttributes(words, view, at + DIAG_MESSAGE_BYTES, end, to);
+    this.#mixedRows = ALL_ROWS;
     this.count++;
   }
 
@@ -74,7 +85,48 @@ export class DiagTable implements SocketTable {
     target[row + PRESENT / 4] = present;
   }
 
-  /** Takes over the first `count` rows of `rows`, packed as they are kept here. */
+  /**
+   * From now on sockets in TIME_WAIT are kept behind the others, until `settle`; rows may not be read before. Among
+   * 300,000 of them the sockets that rules look at would lie so far apart that each look waits for memory.
+   * @param expectedOthers how many will not be in TIME_WAIT: those beyond that are kept behind too
+   */
+  keepApart(expectedOthers: number): void {
+    this.#apart = { filled: 0, room: expectedOthers };
+    this.#mixedRows = 0;
+    this.count = expectedOthers;
+    if (expectedOthers * ROW_WORDS > this.#words.length) this.#resize(expectedOthers);
+  }
+
+  get keepsApart(): boolean {
+    return this.#apart !== undefined;
+  }
+
+  /** As appendPacked, for sockets that are not in TIME_WAIT while those are kept apart. */
+  appendOthers(rows: Uint32Array, count: number): void {
+    if (count === 0) return;
+    const apart = this.#apart;
+    if (!apart || apart.filled + count > apart.room) {
+      this.appendPacked(rows, count);
+      this.#mixedRows = ALL_ROWS;
+    } else {
+      this.#words.set(rows.subarray(0, count * ROW_WORDS), apart.filled * ROW_WORDS);
+      apart.filled += count;
+    }
+  }
+
+  /** Fills what was kept free in vain from the end. */
+  settle(): void {
+    if (!this.#apart) return;
+    const { filled, room } = this.#apart;
+    const behind = this.count - room;
+    const moved = Math.min(room - filled, behind);
+    this.#words.copyWithin(filled * ROW_WORDS, (this.count - moved) * ROW_WORDS, this.count * ROW_WORDS);
+    this.count = filled + behind;
+    if (this.#mixedRows !== ALL_ROWS) this.#mixedRows = filled;
+    this.#apart = undefined;
+  }
+
+  /** Takes over the first `count` rows of `rows`, packed as they are kept here; all in TIME_WAIT if those are kept apart. */
   appendPacked(rows: Uint32Array, count: number): void {
     if (count === 0) return;
     const needed = this.count + count;
@@ -94,6 +146,7 @@ export class DiagTable implements SocketTable {
   /** Takes over one row of another table. @returns its row number here. */
   copyRow(source: DiagTable, row: number): number {
     if (this.count * ROW_WORDS === this.#words.length) this.#resize(this.count * 2);
+    this.#mixedRows = ALL_ROWS;
     this.#words.set(source.#words.subarray(row * ROW_WORDS, (row + 1) * ROW_WORDS), this.count * ROW_WORDS);
     return this.count++;
   }
@@ -101,6 +154,7 @@ export class DiagTable implements SocketTable {
   /** Forgets all rows; the memory is kept for the next ones. */
   clear(): void {
     this.count = 0;
+    this.#mixedRows = ALL_ROWS;
     this.#info = undefined;
     this.#byState = undefined;
   }
@@ -114,6 +168,7 @@ export class DiagTable implements SocketTable {
       kept++;
     }
     this.count = kept;
+    this.#mixedRows = ALL_ROWS;
     this.#byState = undefined;
   }
 
@@ -136,7 +191,8 @@ export class DiagTable implements SocketTable {
   }
 
   rowsIn(state: number): Uint32Array {
-    if (this.#byState?.count !== this.count) this.#byState = new RowsByState(this.#bytes, ROW_BYTES, this.count);
+    if (this.#byState?.count !== this.count)
+      this.#byState = new RowsByState(this.#bytes, ROW_BYTES, this.count, Math.min(this.#mixedRows, this.count));
     return this.#byState.rowsIn(state);
   }
 
@@ -162,119 +218,32 @@ export class DiagTable implements SocketTable {
     return row * ROW_BYTES;
   }
 
-  /**
-   * Hash of the connection's two endpoints, the local one first; a v4-mapped address counts as the IPv4 address it
-   * holds. `mirrored` puts the remote one first: equal to the plain hash of the other end of the same connection.
-   */
-  endpointHash(row: number, mirrored: boolean): number {
-    const ports = this.#view.getUint32(row * ROW_BYTES + DiagField.localPort);
-    const local = this.#addressHash(row, DiagField.localAddress);
-    const remote = this.#addressHash(row, DiagField.remoteAddress);
-    return mirrored ? mix(remote, local, (ports << 16) | (ports >>> 16)) : mix(local, remote, ports);
+  raw(): RawRows {
+    return { bytes: this.#bytes, words: new Int32Array(this.#words.buffer) };
   }
 
-  /**
-   * The same for many rows at once, in one loop over signed words: those above 2^31 would be boxed one by one.
-   * `into` takes the hashes in the order of `rows`.
-   */
-  endpointHashes(rows: ArrayLike<number>, mirrored: boolean, into: Int32Array): void {
-    const words = new Int32Array(this.#words.buffer);
-    const bytes = this.#bytes;
+  byDestination(rows: ArrayLike<number>, least: number, localPorts?: Uint8Array): readonly ArrayLike<number>[] {
+    return rowsByDestination(this.raw(), rows, least, localPorts);
+  }
+
+  alike(rows: ArrayLike<number>): NumberedRows {
+    return alikeRows(this.raw(), rows);
+  }
+
+  timers(rows: ArrayLike<number>): TimerColumns {
+    const [bytes, words] = [this.#bytes, this.#words];
+    const expiresMs = new Uint32Array(rows.length);
+    const retries = new Uint8Array(rows.length);
     for (let index = 0; index < rows.length; index++) {
       const row = rows[index];
-      if (bytes[row * ROW_BYTES] === AF_INET6) {
-        into[index] = this.endpointHash(row, mirrored);
-        continue;
-      }
-      const at = row * ROW_BYTES + DiagField.localPort;
-      const ports = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
-      const local = words[row * ROW_WORDS + DiagField.localAddress / 4];
-      const remote = words[row * ROW_WORDS + DiagField.remoteAddress / 4];
-      into[index] = mirrored ? mix(remote, local, (ports << 16) | (ports >>> 16)) : mix(local, remote, ports);
+      expiresMs[index] = words[row * ROW_WORDS + DiagField.expiresMs / 4];
+      retries[index] = bytes[row * ROW_BYTES + DiagField.retries];
     }
+    return { expiresMs, retries };
   }
 
-  /** Both ports in one number that the two ends of a connection share: a cheap first test before the hash. */
-  portPair(row: number): number {
-    const ports = this.#words[row * ROW_WORDS + DiagField.localPort / 4];
-    return (ports ^ (ports >>> 16)) & 0xffff;
-  }
-
-  /** Whether two rows are the two ends of one connection, by addresses and ports. */
-  isMirrorOf(row: number, other: DiagTable, otherRow: number): boolean {
-    return (
-      this.localPort(row) === other.remotePort(otherRow) &&
-      this.remotePort(row) === other.localPort(otherRow) &&
-      this.#isSameAddress(row, DiagField.localAddress, other, otherRow, DiagField.remoteAddress) &&
-      this.#isSameAddress(row, DiagField.remoteAddress, other, otherRow, DiagField.localAddress)
-    );
-  }
-
-  destinationHash(row: number): number {
-    const local = this.#addressHash(row, DiagField.localAddress);
-    const remote = this.#addressHash(row, DiagField.remoteAddress);
-    return mix(remote, local, this.remotePort(row));
-  }
-
-  destinationHashes(rows: ArrayLike<number>, into: Int32Array): void {
-    const words = new Int32Array(this.#words.buffer);
-    const bytes = this.#bytes;
-    for (let index = 0; index < rows.length; index++) {
-      const row = rows[index];
-      if (bytes[row * ROW_BYTES] === AF_INET6) {
-        into[index] = this.destinationHash(row);
-        continue;
-      }
-      const port = row * ROW_BYTES + DiagField.remotePort;
-      const local = words[row * ROW_WORDS + DiagField.localAddress / 4];
-      const remote = words[row * ROW_WORDS + DiagField.remoteAddress / 4];
-      into[index] = mix(remote, local, (bytes[port] << 8) | bytes[port + 1]);
-    }
-  }
-
-  localPorts(rows: ArrayLike<number>, into: Uint16Array): void {
-    const bytes = this.#bytes;
-    for (let index = 0; index < rows.length; index++) {
-      const at = rows[index] * ROW_BYTES + DiagField.localPort;
-      into[index] = (bytes[at] << 8) | bytes[at + 1];
-    }
-  }
-
-  isSameDestination(row: number, other: number): boolean {
-    return (
-      this.remotePort(row) === this.remotePort(other) &&
-      this.family(row) === this.family(other) &&
-      this.#isSameAddress(row, DiagField.remoteAddress, this, other, DiagField.remoteAddress) &&
-      this.#isSameAddress(row, DiagField.localAddress, this, other, DiagField.localAddress)
-    );
-  }
-
-  #isSameAddress(row: number, field: number, other: DiagTable, otherRow: number, otherField: number): boolean {
-    const mine = this.#ipv4Word(row, field);
-    const theirs = other.#ipv4Word(otherRow, otherField);
-    if (mine !== undefined || theirs !== undefined) return mine === theirs;
-    const [at, otherAt] = [(row * ROW_BYTES + field) / 4, (otherRow * ROW_BYTES + otherField) / 4];
-    for (let index = 0; index < 4; index++) {
-      if (this.#words[at + index] !== other.#words[otherAt + index]) return false;
-    }
-    return true;
-  }
-
-  /** The IPv4 address, also one held v4-mapped, as a number of this machine; undefined for a true IPv6 address. */
-  #ipv4Word(row: number, field: number): number | undefined {
-    const at = (row * ROW_BYTES + field) / 4;
-    const words = this.#words;
-    if (this.family(row) === 4) return words[at];
-    const isMapped = words[at] === 0 && words[at + 1] === 0 && words[at + 2] === MAPPED_WORD;
-    return isMapped ? words[at + 3] : undefined;
-  }
-
-  #addressHash(row: number, field: number): number {
-    const ipv4 = this.#ipv4Word(row, field);
-    if (ipv4 !== undefined) return ipv4;
-    const at = (row * ROW_BYTES + field) / 4;
-    const words = this.#words;
-    return words[at] ^ Math.imul(words[at + 1], 31) ^ Math.imul(words[at + 2], 961) ^ Math.imul(words[at + 3], 29791);
+  byRemote(rows: ArrayLike<number>): NumberedRows {
+    return rowsByRemote(this.raw(), rows);
   }
 
   state(row: number): number {
@@ -354,17 +323,6 @@ export class DiagTable implements SocketTable {
   info(row: number): TcpInfo | undefined {
     return this.#info?.read(row);
   }
-}
-
-/** Third word of a v4-mapped address as this machine reads it. */
-const MAPPED_WORD = LITTLE_ENDIAN ? 0xffff_0000 : 0x0000_ffff;
-
-/** Every bit of the endpoints reaches every bit of the hash: tables use its low bits only. */
-function mix(first: number, second: number, ports: number): number {
-  let hash = Math.imul(first, 0x9e37_79b1) ^ Math.imul(second, 0x85eb_ca6b) ^ Math.imul(ports, 0xc2b2_ae35);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x7feb_352d);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x846c_a68b);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
 /** The presence bits fit the word's lowest byte, wherever this machine keeps it. */

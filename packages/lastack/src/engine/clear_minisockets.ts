@@ -1,9 +1,10 @@
 import { type FilterAst, type MeansId, type Note, stateMask, TcpState } from '@lastack/core';
-import { DiagTable } from '@lastack/kernel';
+import { DiagTable, readSockstat } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
 import type { Journal } from '../journal/journal.ts';
 import { type ClearedRows, clearRows } from '../remedies/destroy/clear_rows.ts';
 import { listSockets } from './list_sockets.ts';
+import { inside } from './namespaces.ts';
 import type { OpenNamespace } from './observation.ts';
 
 /** TIME_WAIT sockets of one namespace, in columns: nobody holds them, nothing is lost with them, there may be 300,000. */
@@ -31,7 +32,9 @@ export async function matchMinisockets(
 ): Promise<MinisocketMatch[]> {
   const matches: MinisocketMatch[] = [];
   for (const open of opened) {
-    const table = new DiagTable();
+    // A table that must grow is copied again and again.
+    const known = inside(effects, open.ref, [], () => readSockstat(effects)['TCP.tw']);
+    const table = new DiagTable(known === undefined ? 0 : Math.ceil(known * 1.02) + 500);
     const request = { filter, withOwners: false, streaming: true, timerHz: () => undefined, stuck: undefined };
     await listSockets(effects, open, request, notes, {
       into: table,

@@ -8,19 +8,18 @@ import {
   type Row,
   type Rule,
   type RuleContext,
-  TcpState,
   TimerCode,
 } from '@lastack/core';
 import { fetchInfo, KernelError } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
+import { Candidates } from './candidates.ts';
 import { fetchConntrack } from './conntrack.ts';
 import { noteRead, type Observation, type ObservedNamespace, readCountersAgain } from './observation.ts';
-import { searchMeanwhile } from './owner_search.ts';
+import { meanwhile } from './owner_search.ts';
 import { findPeers } from './pairs.ts';
 import { fetchActivity, fetchOptions, fetchOwners, fetchPaths } from './second_pass.ts';
 
-/** Rows that some rule looks at, by rule and namespace. */
-type Candidates = Map<Rule, Map<ObservedNamespace, Row[]>>;
+type CandidatesOf = ReadonlyMap<ObservedNamespace, Candidates>;
 
 export interface DiagnoseOptions {
   rules: readonly Rule[];
@@ -34,104 +33,60 @@ export async function diagnose(
   observation: Observation,
   { rules, minimumIntervalMs }: DiagnoseOptions,
 ): Promise<Finding[]> {
-  const candidates = selectCandidates(observation.namespaces, rules);
-  await fetchNeeds(effects, observation, candidates);
+  const candidates: CandidatesOf = new Map(
+    observation.namespaces.map((namespace) => [namespace, new Candidates(namespace, rules)]),
+  );
+  const context = ruleContext(observation, candidates);
+  const found = new Map<Rule, Finding[]>();
+  const judge = (rule: Rule) => {
+    const findings = [...candidates].map(([namespace, ofNamespace]) =>
+      rule.diagnose(namespace, ofNamespace.of(rule), context),
+    );
+    found.set(rule, findings.flat());
+  };
+  const isEarly = ({ needs }: Rule) => needs.length === 0;
+  // What needs nothing more is worked out while the kernel is asked for more.
+  const early = [
+    context.findPeers,
+    () => fetchOwners(effects, observation, rowsNeeding('owners', candidates)),
+    () => fetchActivity(effects, observation, rowsNeeding('activity', candidates)),
+    ...rules.filter(isEarly).map((rule) => () => judge(rule)),
+  ];
+  await fetchNeeds(effects, observation, candidates, early);
   const elapsedMs = effects.monotonicMs() - observation.startedMs;
   if (elapsedMs < minimumIntervalMs) await effects.sleep(minimumIntervalMs - elapsedMs);
   readCountersAgain(effects, observation, observation.startedMs);
-  const context = ruleContext(observation, candidates);
-  const findings: Finding[] = [];
-  for (const rule of rules) {
-    const rowsOf = candidates.get(rule);
-    for (const namespace of observation.namespaces) {
-      findings.push(...rule.diagnose(namespace, rowsOf?.get(namespace) ?? [], context));
-    }
-  }
-  return findings.sort(worstFirst);
+  for (const rule of rules) if (!isEarly(rule)) judge(rule);
+  return rules.flatMap((rule) => found.get(rule) ?? []).sort(worstFirst);
 }
 
-/** Each row is shown only to the rules of its state. */
-function selectCandidates(namespaces: readonly ObservedNamespace[], rules: readonly Rule[]): Candidates {
-  const candidates: Candidates = new Map();
-  for (const namespace of namespaces) {
-    const { table } = namespace;
-    for (const rule of rules) {
-      const rows: Row[] = [];
-      for (const state of [...rule.states].sort((one, other) => one - other)) {
-        const inState = table.rowsIn(state);
-        // By index: V8 runs `of` over typed arrays slowly until it has compiled the loop.
-        for (let index = 0; index < inState.length; index++) {
-          if (rule.candidate(namespace, inState[index])) rows.push(inState[index]);
-        }
-      }
-      const rowsOf = candidates.get(rule) ?? new Map<ObservedNamespace, Row[]>();
-      candidates.set(rule, rowsOf.set(namespace, rows));
-    }
-  }
-  return candidates;
+/** The rows of each namespace that some rule needs a thing for. */
+function rowsNeeding(need: Need | 'peer', candidates: CandidatesOf): Map<ObservedNamespace, Row[]> {
+  return new Map([...candidates].map(([namespace, ofNamespace]) => [namespace, ofNamespace.needing(need)]));
 }
 
-/** A set of rows of each namespace: a hundred thousand of them are normal here. */
-class RowSets {
-  readonly #sets = new Map<ObservedNamespace, { marks: Uint8Array; rows: Row[] }>();
-
-  add(namespace: ObservedNamespace, rows: readonly Row[]): void {
-    if (rows.length === 0) return;
-    let set = this.#sets.get(namespace);
-    if (!set) {
-      set = { marks: new Uint8Array(namespace.table.count), rows: [] };
-      this.#sets.set(namespace, set);
-    }
-    for (const row of rows) {
-      if (set.marks[row] === 1) continue;
-      set.marks[row] = 1;
-      set.rows.push(row);
-    }
-  }
-
-  /** In the order added. */
-  rows(keep?: (namespace: ObservedNamespace, row: Row) => boolean): Map<ObservedNamespace, Row[]> {
-    const lists = new Map<ObservedNamespace, Row[]>();
-    for (const [namespace, { rows }] of this.#sets) {
-      lists.set(namespace, keep ? rows.filter((row) => keep(namespace, row)) : rows);
-    }
-    return lists;
-  }
+function isNeeded(need: Need, candidates: CandidatesOf): boolean {
+  return [...candidates.values()].some((ofNamespace) => ofNamespace.isNeeded(need));
 }
 
-/** The candidate rows of all rules that need one thing. */
-function rowsNeeding(need: Need, candidates: Candidates): Map<ObservedNamespace, Row[]> {
-  return setsNeeding(need, candidates).rows();
-}
-
-function setsNeeding(need: Need, candidates: Candidates): RowSets {
-  const sets = new RowSets();
-  for (const [rule, rowsOf] of candidates) {
-    if (!rule.needs.includes(need)) continue;
-    for (const [namespace, rows] of rowsOf) sets.add(namespace, rows);
-  }
-  return sets;
-}
-
-/** Rows whose TCP_INFO is wanted: candidates and the witnesses for or against them. Minisockets carry none. */
-function rowsForInfo(candidates: Candidates): Map<ObservedNamespace, Row[]> {
-  const wanted = setsNeeding('info', candidates);
-  for (const [rule, rowsOf] of candidates) {
-    if (!rule.witnesses) continue;
-    for (const [namespace, rows] of rowsOf) {
-      if (rows.length > 0) wanted.add(namespace, rule.witnesses(namespace, rows));
-    }
-  }
-  return wanted.rows(({ table }, row) => table.kind(row) !== 'minisocket');
-}
-
-async function fetchNeeds(effects: Effects, observation: Observation, candidates: Candidates): Promise<void> {
-  const owned = rowsNeeding('owners', candidates);
-  const search = owned.size > 0 ? observation.ownerSearch : undefined;
-  for (const [namespace, rows] of rowsForInfo(candidates)) {
+/** @param meanwhileDo is done while the kernel works, one after the other */
+async function fetchNeeds(
+  effects: Effects,
+  observation: Observation,
+  candidates: CandidatesOf,
+  meanwhileDo: (() => void)[],
+): Promise<void> {
+  const search = isNeeded('owners', candidates) ? observation.ownerSearch : undefined;
+  const step = () => {
+    if (search?.advance()) return true;
+    const next = meanwhileDo.shift();
+    next?.();
+    return next !== undefined;
+  };
+  for (const [namespace, rows] of rowsNeeding('info', candidates)) {
     if (rows.length === 0) continue;
     try {
-      const incomplete = await searchMeanwhile(search, fetchInfo(namespace.diag, namespace.table, rows));
+      const incomplete = await meanwhile(step, fetchInfo(namespace.diag, namespace.table, rows));
       noteRead(effects, observation, namespace);
       if (incomplete) {
         observation.notes.push({ what: `TCP_INFO in ${namespace.label}`, because: incomplete, incomplete: false });
@@ -145,24 +100,23 @@ async function fetchNeeds(effects: Effects, observation: Observation, candidates
       });
     }
   }
-  fetchOwners(effects, observation, owned);
-  fetchActivity(effects, observation, rowsNeeding('activity', candidates));
+  for (const each of meanwhileDo.splice(0)) each();
   fetchOptions(effects, observation, rowsNeeding('options', candidates));
   await fetchPaths(effects, observation, rowsNeeding('path', candidates));
-  if (rowsNeeding('conntrack', candidates).size > 0) await fetchConntrack(effects, observation);
+  if (isNeeded('conntrack', candidates)) await fetchConntrack(effects, observation);
 }
 
-function ruleContext(observation: Observation, candidates: Candidates): RuleContext {
-  const paired = new RowSets();
-  for (const [rule, rowsOf] of candidates) {
-    // The other ends of TIME_WAIT sockets have gone.
-    if (rule.states.includes(TcpState.TIME_WAIT)) continue;
-    for (const [namespace, rows] of rowsOf) paired.add(namespace, rows);
-  }
-  const interesting = paired.rows();
+/** The other ends are looked for when `findPeers` is called, or when the first is asked for. */
+function ruleContext(observation: Observation, candidates: CandidatesOf): RuleContext & { findPeers(): void } {
+  let peerOf: RuleContext['peerOf'] | undefined;
+  const peers = () => {
+    peerOf ??= findPeers(observation.namespaces, rowsNeeding('peer', candidates));
+    return peerOf;
+  };
   return {
     snapshot: observation,
-    peerOf: findPeers(observation.namespaces, interesting),
+    findPeers: () => void peers(),
+    peerOf: (ref) => peers()(ref),
     forecast: forecaster(observation),
     memo: createMemo(),
   };

@@ -1,4 +1,11 @@
-import type { NamespaceSnapshot, Note, Settings, Snapshot, SocketOwners } from '@lastack/core';
+import {
+  type NamespaceSnapshot,
+  type Note,
+  type Settings,
+  type Snapshot,
+  type SocketOwners,
+  TcpState,
+} from '@lastack/core';
 import {
   DiagTable,
   dumpSockets,
@@ -111,12 +118,26 @@ export function noteRead(
 
 const ALL_STATES = 0x3ffe;
 
+/** Connections and listeners. Sockets that are merely bound take a walk of their own, over every port in use. */
+export const DIAGNOSED_STATES = ALL_STATES & ~(1 << TcpState.BOUND_INACTIVE);
+
+/** Which sockets an observation holds; all of them unless said otherwise. */
+export interface ObservedSockets {
+  /** Bits 1 << TcpState. */
+  states: number;
+  /** Lets the kernel leave out sockets. */
+  bytecode: Uint8Array | undefined;
+}
+
 /**
- * First pass over every namespace of the scope: all sockets, settings, and the first reading of the counters.
+ * First pass over every namespace of the scope: sockets, settings, and the first reading of the counters.
  * Rejects with KernelError when not one namespace could be read.
- * @param bytecode lets the kernel leave out sockets: the observation then holds the others only
  */
-export async function observe(effects: Effects, scope: Scope, bytecode?: Uint8Array): Promise<Observation> {
+export async function observe(
+  effects: Effects,
+  scope: Scope,
+  { states = ALL_STATES, bytecode }: Partial<ObservedSockets> = {},
+): Promise<Observation> {
   const notes: Note[] = [];
   const startedMs = effects.monotonicMs();
   const opened = openNamespaces(effects, scope, notes);
@@ -132,7 +153,7 @@ export async function observe(effects: Effects, scope: Scope, bytecode?: Uint8Ar
   let failure: unknown;
   for (const open of opened) {
     try {
-      const namespace = await searchMeanwhile(search, observeNamespace(effects, open, notes, bytecode));
+      const namespace = await searchMeanwhile(search, observeNamespace(effects, open, notes, { states, bytecode }));
       noteRead(effects, { atMonotonicMs }, namespace);
       namespaces.push(namespace);
     } catch (error) {
@@ -187,7 +208,7 @@ async function observeNamespace(
   effects: Effects,
   open: OpenNamespace,
   notes: Note[],
-  bytecode: Uint8Array | undefined,
+  { states, bytecode }: ObservedSockets,
 ): Promise<ObservedNamespace> {
   const { ref, diag, diagAside } = open;
   const isOwn = isOwnNamespace(effects, ref);
@@ -198,15 +219,19 @@ async function observeNamespace(
     interfaces: readInterfaces(isOwn ? effects : { procRoot: effects.procRoot }),
   }));
   const sockstat = read?.sockstat ?? {};
-  const expected = bytecode ? 0 : (sockstat['TCP.inuse'] ?? 0) + (sockstat['TCP.tw'] ?? 0);
+  // A little more than there were a moment ago: they come and go, and copying the table costs more than room.
+  const [others, minisockets] = ['TCP.inuse', 'TCP.tw'].map((name) => Math.ceil((sockstat[name] ?? 0) * 1.02) + 500);
+  const expected = bytecode ? 0 : others + minisockets;
   if (expected >= MANY_SOCKETS) prepareForMany();
   const table = new DiagTable(expected);
+  if (expected >= MANY_SOCKETS) table.keepApart(others);
   const bulk = RowPacker.into(table, expected >= MANY_SOCKETS ? effects.compiled('pack_rows') : undefined);
-  const dump = dumpSockets(diag, { states: ALL_STATES, bytecode, aside: diagAside, bulk }, (words, view, at, end) =>
+  const dump = dumpSockets(diag, { states, bytecode, aside: diagAside, bulk }, (words, view, at, end) =>
     table.append(words, view, at, end),
   );
   const { settings } = open;
   const incomplete = await dump;
+  table.settle();
   if (incomplete)
     notes.push({ what: `sockets of network namespace ${ref.label}`, because: incomplete, incomplete: true });
   const first = read?.counters;

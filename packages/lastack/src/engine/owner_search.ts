@@ -33,14 +33,19 @@ export function ownerSearch(
 }
 
 /** `work`, with the search going on in the time in which this thread would only wait for the kernel. */
-export async function searchMeanwhile<T>(search: OwnerSearch | undefined, work: Promise<T>): Promise<T> {
+export function searchMeanwhile<T>(search: OwnerSearch | undefined, work: Promise<T>): Promise<T> {
+  return meanwhile(() => search?.advance() ?? false, work);
+}
+
+/** `work`, with steps of something else in the time in which this thread would only wait, as long as there are any. */
+export async function meanwhile<T>(step: () => boolean, work: Promise<T>): Promise<T> {
   let isOver = false;
   const end = () => {
     isOver = true;
   };
   work.then(end, end);
   try {
-    while (!isOver && search?.advance()) await new Promise(setImmediate);
+    while (!isOver && step()) await new Promise(setImmediate);
   } catch (error) {
     await work.catch(() => undefined);
     throw error;

@@ -1,4 +1,4 @@
-import { type Owner, type Row, TimerCode } from '@lastack/core';
+import { type Owner, type Row, type SocketOwners, TimerCode } from '@lastack/core';
 import {
   KernelError,
   NetlinkProtocol,
@@ -32,18 +32,12 @@ export function fetchOwners(effects: Effects, observation: Observation, rowsOf: 
 
 /** What the processes that hold most of the rows' sockets are doing. */
 export function fetchActivity(effects: Effects, observation: Observation, rowsOf: RowsOf): void {
-  const held = new Map<number, Map<number, number>>();
+  const held = new HeldDescriptors();
   for (const [{ table }, rows] of rowsOf) {
-    for (const row of rows) {
-      const inode = table.inode(row);
-      for (const { pid, fd } of observation.owners.get(inode) ?? []) {
-        const fds = held.get(pid) ?? new Map<number, number>();
-        held.set(pid, fds.set(fd, inode));
-      }
-    }
+    for (const row of rows) held.add(observation.owners, table.inode(row));
   }
-  const busiest = [...held].sort(([, one], [, other]) => other.size - one.size);
-  for (const [pid, inodeByFd] of busiest.slice(0, MAX_ACTIVE_PROCESSES)) {
+  const busiest = held.busiestFirst();
+  for (const { pid, inodeByFd } of busiest.slice(0, MAX_ACTIVE_PROCESSES)) {
     if (observation.activity.has(pid)) continue;
     const activity = readActivity({
       procRoot: effects.procRoot,
@@ -60,6 +54,35 @@ export function fetchActivity(effects: Effects, observation: Observation, rowsOf
       because: `only the ${MAX_ACTIVE_PROCESSES} that hold most of the sockets were looked at`,
       incomplete: false,
     });
+  }
+}
+
+/** Which descriptors of which process hold the sockets asked about, in columns. */
+class HeldDescriptors {
+  readonly #byPid = new Map<number, { fds: number[]; inodes: number[] }>();
+
+  add(owners: SocketOwners, inode: number): void {
+    const pid = owners.solePid?.(inode);
+    if (pid) this.#addOne(pid, owners.soleFd?.(inode) ?? -1, inode);
+    else for (const owner of owners.get(inode) ?? []) this.#addOne(owner.pid, owner.fd, inode);
+  }
+
+  #addOne(pid: number, fd: number, inode: number): void {
+    let held = this.#byPid.get(pid);
+    if (!held) {
+      held = { fds: [], inodes: [] };
+      this.#byPid.set(pid, held);
+    }
+    held.fds.push(fd);
+    held.inodes.push(inode);
+  }
+
+  busiestFirst(): { pid: number; inodeByFd(): ReadonlyMap<number, number> }[] {
+    const byCount = [...this.#byPid].sort(([, one], [, other]) => other.fds.length - one.fds.length);
+    return byCount.map(([pid, { fds, inodes }]) => ({
+      pid,
+      inodeByFd: () => new Map(fds.map((fd, index) => [fd, inodes[index]])),
+    }));
   }
 }
 

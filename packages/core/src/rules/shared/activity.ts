@@ -1,6 +1,6 @@
 import type { Evidence, RuleContext } from '../../finding.ts';
 import { masked } from '../../printable.ts';
-import type { NamespaceSnapshot, Owner, ProcessActivity, Row } from '../../snapshot.ts';
+import type { NamespaceSnapshot, Owner, ProcessActivity } from '../../snapshot.ts';
 import type { Group } from './group.ts';
 import { counted, listed, thousands } from './words.ts';
 
@@ -9,7 +9,7 @@ const PROCESSES_SHOWN = 3;
 /** What was seen of one process in relation to the group's descriptors. */
 interface Watch {
   owner: Owner;
-  fds: Set<number>;
+  fds: number[];
 }
 
 function descriptorsOf(group: Group, namespace: NamespaceSnapshot, context: RuleContext): readonly Watch[] {
@@ -27,22 +27,25 @@ function newWatches(): Map<Group, readonly Watch[]> {
 }
 
 function gatherDescriptors(group: Group, namespace: NamespaceSnapshot, context: RuleContext): Watch[] {
+  const { owners } = context.snapshot;
   const watches = new Map<number, Watch>();
   for (const row of group.rows) {
-    for (const owner of ownersOf(row, namespace, context)) {
+    const inode = namespace.table.inode(row);
+    const known = watches.get(owners.solePid?.(inode) ?? 0);
+    if (known) {
+      known.fds.push(owners.soleFd?.(inode) ?? -1);
+      continue;
+    }
+    for (const owner of owners.get(inode) ?? []) {
       let watch = watches.get(owner.pid);
       if (!watch) {
-        watch = { owner, fds: new Set() };
+        watch = { owner, fds: [] };
         watches.set(owner.pid, watch);
       }
-      watch.fds.add(owner.fd);
+      watch.fds.push(owner.fd);
     }
   }
-  return [...watches.values()].sort((left, right) => right.fds.size - left.fds.size);
-}
-
-function ownersOf(row: Row, namespace: NamespaceSnapshot, context: RuleContext): readonly Owner[] {
-  return context.snapshot.owners.get(namespace.table.inode(row)) ?? [];
+  return [...watches.values()].sort((left, right) => right.fds.length - left.fds.length);
 }
 
 /** `3 in epoll_wait, 2 in futex, 1 running`. */
@@ -58,6 +61,13 @@ export function threadSummary(activity: ProcessActivity): string {
   );
 }
 
+/** How many threads are in a call on one of the descriptors; these may be ten thousands, those are few. */
+function threadsInCalls({ threads }: ProcessActivity, fds: readonly number[]): number {
+  const inCalls = new Set(threads.flatMap((thread) => thread.fds));
+  const asked = new Set(inCalls.size === 0 ? [] : fds.filter((fd) => inCalls.has(fd)));
+  return threads.filter((thread) => thread.fds.some((fd) => asked.has(fd))).length;
+}
+
 function processEvidence({ owner, fds }: Watch, activity: ProcessActivity): Evidence[] {
   const name = `${masked(owner.command)} (pid ${owner.pid})`;
   const evidence: Evidence[] = [];
@@ -67,7 +77,7 @@ function processEvidence({ owner, fds }: Watch, activity: ProcessActivity): Evid
       value: threadSummary(activity),
       source: `/proc/${owner.pid}/task/*/syscall`,
     });
-    const inCalls = activity.threads.filter((thread) => thread.fds.some((fd) => fds.has(fd))).length;
+    const inCalls = threadsInCalls(activity, fds);
     evidence.push({
       fact: `threads of ${name} in a call on one of these descriptors`,
       value: inCalls,
@@ -75,10 +85,10 @@ function processEvidence({ owner, fds }: Watch, activity: ProcessActivity): Evid
     });
   }
   if (activity.unreadable === undefined) {
-    const watched = [...fds].filter((fd) => activity.epollFds.has(fd)).length;
+    const watched = fds.filter((fd) => activity.epollFds.has(fd)).length;
     evidence.push({
       fact: `descriptors that an epoll set of ${name} watches`,
-      value: `${thousands(watched)} of ${thousands(fds.size)}`,
+      value: `${thousands(watched)} of ${thousands(fds.length)}`,
       source: `/proc/${owner.pid}/fdinfo`,
     });
   } else {
@@ -118,7 +128,7 @@ export function whatWaits(
     if (!activity || activity.unreadable !== undefined || activity.threads.length === 0) return undefined;
     // A thread that is running, in poll() or select(), or unreadable may well look at the descriptor: then do not judge.
     if (activity.threads.some(({ syscall }) => syscall === undefined || !CANNOT_SEE.has(syscall))) return undefined;
-    if (activity.threads.some((thread) => thread.fds.some((fd) => fds.has(fd)))) return undefined;
+    if (threadsInCalls(activity, fds) > 0) return undefined;
     for (const fd of fds) {
       if (activity.epollFds.has(fd)) watchesAny = true;
       else watchesAll = false;

@@ -165,7 +165,7 @@ export function blackholeRule(texts: BlackholeTexts): Rule {
   return {
     id: texts.id,
     states: texts.states,
-    needs: ['info', 'owners', 'path'],
+    needs: ['info', 'owners', 'path', 'counters'],
     candidate: ({ table }, row) => mayBeBlackhole(table, row),
     witnesses: witnessesFor,
     diagnose(namespace, rows, context) {

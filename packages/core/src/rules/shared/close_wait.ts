@@ -1,9 +1,9 @@
 import type { Finding, RemedyAdvice, Rule, RuleContext } from '../../finding.ts';
-import type { NamespaceSnapshot, SocketTable } from '../../snapshot.ts';
+import type { FirstLook, NamespaceSnapshot } from '../../snapshot.ts';
 import { TimerCode } from '../../tcp/kind.ts';
 import { TcpState } from '../../tcp/states.ts';
 import { activityEvidence, sharedEvidence, whatWaits } from './activity.ts';
-import { ageOf, ageSpan, agesOf, growthEvidence, oldestMs } from './ages.ts';
+import { ageSpan, agesOf, growthEvidence, olderThan, oldestMs } from './ages.ts';
 import { type Group, groupRows } from './group.ts';
 import { groupForecast } from './group_forecast.ts';
 import { peerEvidence, peersOf } from './peers.ts';
@@ -27,7 +27,7 @@ interface CloseWaitTexts {
 }
 
 /** Waiting for the program, not for the network: connections that retransmit or probe belong to other rules. */
-export function waitsForProgram(table: SocketTable, row: number): boolean {
+export function waitsForProgram(table: FirstLook, row: number): boolean {
   return table.timer(row) !== TimerCode.ZERO_WINDOW_PROBE && !mayBeBlackhole(table, row);
 }
 
@@ -85,7 +85,7 @@ export function closeWaitRule(texts: CloseWaitTexts): Rule {
     candidate: ({ table }, row) =>
       table.kind(row) === 'full' && texts.matches(table.receiveQueue(row)) && waitsForProgram(table, row),
     diagnose(namespace, rows, context) {
-      const held = rows.filter((row) => (ageOf(namespace, row, context)?.fromMs ?? 0) >= HALF_CLOSED_MS);
+      const held = olderThan(HALF_CLOSED_MS, namespace, rows, context);
       return groupRows(namespace, held, context).map((group) => findingOf(group, texts, namespace, context));
     },
   };

@@ -1,10 +1,8 @@
 import type { RuleContext } from '../../finding.ts';
 import type { NamespaceSnapshot, Row } from '../../snapshot.ts';
-import { type HeldBy, type Holder, HolderGathering, heldBy, ownersKey } from './holder.ts';
-import { listenerIndex } from './listeners.ts';
+import { type HeldBy, type Holder, holderOf, holders, ownersKey } from './holder.ts';
+import { type ListenerIndex, listenerIndex } from './listeners.ts';
 import { type Service, servicesOf } from './service.ts';
-import { CLIENT_SERVICES } from './thresholds.ts';
-import { thousands } from './words.ts';
 
 /** Sockets that share one fault: same state, holder, service and variant. */
 export interface Group {
@@ -29,7 +27,14 @@ export interface GroupOptions {
   joinCoHolders?: boolean;
 }
 
-const NOBODY = { key: '', unheldLabel: 'no process', owners: [] };
+const NOBODY: HeldBy = { key: '', unheldLabel: 'no process', owners: [] };
+
+/** The sockets of a family that are for one service. */
+interface Member {
+  service: Service;
+  rows: Row[];
+  held: HeldBy[];
+}
 
 /** Sockets that differ in nothing but their service. */
 interface Family {
@@ -38,9 +43,8 @@ interface Family {
   state: number;
   variant: string;
   rows: Row[];
-  /** By index of the rows. Services are shared objects, so that no text is compared. */
-  services: Service[];
-  owners: HeldBy['owners'][];
+  /** Who holds each of the rows; one object for all that one process holds alone. */
+  held: HeldBy[];
 }
 
 /** Ten thousand leaks of one program are one group. Order: as first met, what has the same holder together. */
@@ -51,75 +55,56 @@ export function groupRows(
   options: GroupOptions = {},
 ): Group[] {
   const { table } = namespace;
-  const serviceOf = servicesOf(namespace, context.memo(namespace, listenerIndex));
-  const families = new Map<string, Family>();
-  // Neighbours mostly have the same holder: then no text is put together and searched for.
+  const heldByOf = holders(context.snapshot, namespace);
+  /** By holder: no text is put together for each of ten thousands. */
+  const families = new Map<string, Family[]>();
+  // Neighbours mostly have the same holder: then nothing is searched for.
   let family: Family | undefined;
   for (const row of rows) {
-    const held = options.ignoreHolder ? NOBODY : heldBy(context.snapshot, namespace, options.heldThrough?.(row) ?? row);
+    const held = options.ignoreHolder ? NOBODY : heldByOf(options.heldThrough?.(row) ?? row);
     const variant = options.variant?.(row) ?? '';
     const state = table.state(row);
     const holderKey = options.joinCoHolders && held.owners.length > 1 ? ownersKey(held.owners.slice(0, 1)) : held.key;
     if (family?.holderKey !== holderKey || family.state !== state || family.variant !== variant) {
-      const key = `${holderKey}|${state}|${variant}`;
-      family = families.get(key);
-      family ??= { holderKey, unheldLabel: held.unheldLabel, state, variant, rows: [], services: [], owners: [] };
-      families.set(key, family);
+      let ofHolder = families.get(holderKey);
+      if (!ofHolder) {
+        ofHolder = [];
+        families.set(holderKey, ofHolder);
+      }
+      family = ofHolder.find((each) => each.state === state && each.variant === variant);
+      if (!family) {
+        family = { holderKey, unheldLabel: held.unheldLabel, state, variant, rows: [], held: [] };
+        ofHolder.push(family);
+      }
     }
     family.rows.push(row);
-    family.services.push(serviceOf(row));
-    family.owners.push(held.owners);
+    family.held.push(held);
   }
-  return [...families.values()].flatMap(groupsOf);
+  const listeners = context.memo(namespace, listenerIndex);
+  return [...families.values()].flat().flatMap((each) => groupsOf(each, namespace, listeners));
 }
 
-function groupsOf({ holderKey, unheldLabel, state, variant, rows, services, owners }: Family): Group[] {
-  const joined = joinClients(new Set(services));
-  const groups = new Map<Service, { rows: Row[]; holder: HolderGathering }>();
-  for (let index = 0; index < rows.length; index++) {
-    const service = joined?.get(services[index]) ?? services[index];
-    let group = groups.get(service);
+function groupsOf(family: Family, namespace: NamespaceSnapshot, listeners: ListenerIndex): Group[] {
+  const { holderKey, unheldLabel, state, variant } = family;
+  const { numbers, services } = servicesOf(namespace, listeners, family.rows);
+  const byService: (Member | undefined)[] = services.map(() => undefined);
+  const inOrder: Member[] = [];
+  for (let index = 0; index < numbers.length; index++) {
+    const number = numbers[index];
+    let group = byService[number];
     if (!group) {
-      group = { rows: [], holder: new HolderGathering(holderKey, unheldLabel) };
-      groups.set(service, group);
+      group = { service: services[number], rows: [], held: [] };
+      byService[number] = group;
+      inOrder.push(group);
     }
-    group.rows.push(rows[index]);
-    group.holder.add(owners[index]);
+    group.rows.push(family.rows[index]);
+    if (group.held.at(-1) !== family.held[index]) group.held.push(family.held[index]);
   }
-  return [...groups].map(([service, group]) => ({
+  return inOrder.map(({ service, rows, held }) => ({
     state,
     service,
     variant,
-    rows: group.rows,
-    holder: group.holder.finish(),
+    rows,
+    holder: holderOf(holderKey, unheldLabel, held),
   }));
-}
-
-/**
- * A crawler speaks to ten thousand services: joined by remote port, and when those are many too, as one.
- * @returns what each is counted under; undefined when they are few enough to be listed
- */
-function joinClients(services: ReadonlySet<Service>): ReadonlyMap<Service, Service> | undefined {
-  const clients = [...services].filter(({ role }) => role === 'client');
-  if (clients.length <= CLIENT_SERVICES) return undefined;
-  const byPort = new Map<number, Service[]>();
-  for (const client of clients) {
-    const ofPort = byPort.get(client.port);
-    if (ofPort) ofPort.push(client);
-    else byPort.set(client.port, [client]);
-  }
-  const joined = new Map<Service, Service>();
-  let left = 0;
-  for (const [port, ofPort] of byPort) {
-    const isMany = ofPort.length > CLIENT_SERVICES;
-    left += isMany ? 1 : ofPort.length;
-    if (!isMany) continue;
-    const label = `port ${port} of ${thousands(ofPort.length)} addresses`;
-    const all: Service = { role: 'client', key: `*:${port}`, label, port };
-    for (const client of ofPort) joined.set(client, all);
-  }
-  if (left <= CLIENT_SERVICES) return joined;
-  const label = `${thousands(clients.length)} remote services`;
-  const all: Service = { role: 'client', key: '*', label, port: clients[0].port };
-  return new Map(clients.map((client) => [client, all]));
 }

@@ -1,6 +1,6 @@
 import type { RuleContext } from '../../finding.ts';
 import type { Forecast } from '../../forecast/forecast.ts';
-import type { Row, SocketTable } from '../../snapshot.ts';
+import type { Row } from '../../snapshot.ts';
 import type { RowRefs } from '../../socket_refs.ts';
 import { FORECAST_SAMPLE } from './thresholds.ts';
 import { thousands } from './words.ts';
@@ -11,24 +11,22 @@ const WORST_FIRST: readonly Kind[] = ['never', 'unknown', 'when', 'at'];
 
 /** An even sample of a large group, and with it the sockets whose timers lie farthest out: they make the span. */
 export function sampled({ namespace: { table }, rows }: RowRefs): readonly Row[] {
-  if (rows.length <= FORECAST_SAMPLE) return rows;
+  if (rows.length <= FORECAST_SAMPLE) return Array.from(rows);
   const step = rows.length / FORECAST_SAMPLE;
   const even = Array.from({ length: FORECAST_SAMPLE }, (_, index) => rows[Math.floor(index * step)]);
-  return [...even, ...extremes(table, rows)];
+  const { expiresMs, retries } = table.timers(rows);
+  const outermost = [...extremes(expiresMs), ...extremes(retries)].map((index) => rows[index]);
+  return [...even, ...outermost];
 }
 
-/** The rows with the least and the greatest time to the timer, and with the fewest and the most retries. */
-function extremes(table: SocketTable, rows: readonly Row[]): Row[] {
-  let [first, last, fewest, most] = [rows[0], rows[0], rows[0], rows[0]];
-  for (const row of rows) {
-    const expiresMs = table.timerExpiresMs(row);
-    if (expiresMs < table.timerExpiresMs(first)) first = row;
-    if (expiresMs > table.timerExpiresMs(last)) last = row;
-    const retries = table.timerRetries(row);
-    if (retries < table.timerRetries(fewest)) fewest = row;
-    if (retries > table.timerRetries(most)) most = row;
+/** Where the least and the greatest value stand. */
+function extremes(values: ArrayLike<number>): [number, number] {
+  let [least, greatest] = [0, 0];
+  for (let index = 1; index < values.length; index++) {
+    if (values[index] < values[least]) least = index;
+    if (values[index] > values[greatest]) greatest = index;
   }
-  return [first, last, fewest, most];
+  return [least, greatest];
 }
 
 /** All `at`: from the first socket's earliest to the last one's latest time. */

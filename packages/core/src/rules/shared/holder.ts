@@ -15,42 +15,22 @@ export interface Holder {
   sharedSockets: number;
 }
 
-/** Gathers the processes of one group row by row. */
-export class HolderGathering {
-  readonly key: string;
-  readonly #unheldLabel: string;
-  /** The first process; there may be as many groups as sockets, and most have no other. */
-  #first: Owner | undefined;
-  #others: Map<number, Owner> | undefined;
-  #sharedSockets = 0;
-
-  constructor(key: string, unheldLabel: string) {
-    this.key = key;
-    this.#unheldLabel = unheldLabel;
+/** The processes of one group. @param held one for each socket, or one for all those that one process holds alone */
+export function holderOf(key: string, unheldLabel: string, held: readonly HeldBy[]): Holder {
+  const byPid = new Map<number, Owner>();
+  let sharedSockets = 0;
+  for (const { owners } of held) {
+    for (const owner of owners) if (!byPid.has(owner.pid)) byPid.set(owner.pid, owner);
+    if (owners.length > 1 && owners.some(({ pid }) => pid !== owners[0].pid)) sharedSockets++;
   }
-
-  add(owners: readonly Owner[]): void {
-    for (const owner of owners) this.#addOne(owner);
-    if (owners.length > 1 && owners.some(({ pid }) => pid !== owners[0].pid)) this.#sharedSockets++;
-  }
-
-  #addOne(owner: Owner): void {
-    this.#first ??= owner;
-    if (owner.pid === this.#first.pid) return;
-    this.#others ??= new Map();
-    if (!this.#others.has(owner.pid)) this.#others.set(owner.pid, owner);
-  }
-
-  finish(): Holder {
-    const owners = this.#first ? [this.#first, ...(this.#others?.values() ?? [])] : [];
-    return {
-      key: this.key,
-      label: owners.length === 0 ? this.#unheldLabel : ownersLabel(owners),
-      owners,
-      unit: owners.length > 0 && owners.every(({ unit }) => unit === owners[0].unit) ? owners[0].unit : undefined,
-      sharedSockets: this.#sharedSockets,
-    };
-  }
+  const owners = [...byPid.values()];
+  return {
+    key,
+    label: owners.length === 0 ? unheldLabel : ownersLabel(owners),
+    owners,
+    unit: owners.length > 0 && owners.every(({ unit }) => unit === owners[0].unit) ? owners[0].unit : undefined,
+    sharedSockets,
+  };
 }
 
 function ownersLabel(owners: readonly Owner[]): string {
@@ -77,6 +57,21 @@ export interface HeldBy {
   key: string;
   unheldLabel: string;
   owners: readonly Owner[];
+}
+
+/** `heldBy` for many rows: what one process alone holds has one answer, without the descriptors. */
+export function holders(snapshot: Snapshot, namespace: NamespaceSnapshot): (row: Row) => HeldBy {
+  const { owners } = snapshot;
+  const byPid = new Map<number, HeldBy>();
+  return (row) => {
+    const pid = owners.solePid?.(namespace.table.inode(row)) ?? 0;
+    let held = pid === 0 ? undefined : byPid.get(pid);
+    if (held === undefined) {
+      held = heldBy(snapshot, namespace, row);
+      if (pid !== 0) byPid.set(pid, held);
+    }
+    return held;
+  };
 }
 
 /**

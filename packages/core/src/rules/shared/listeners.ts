@@ -1,5 +1,5 @@
 import { plainAddress } from '../../address.ts';
-import type { NamespaceSnapshot, Row, SocketTable } from '../../snapshot.ts';
+import type { FirstLook, NamespaceSnapshot, Row, SocketTable } from '../../snapshot.ts';
 import { TcpState } from '../../tcp/states.ts';
 
 /** LISTEN rows by local port. */
@@ -52,6 +52,6 @@ export function listenersOf(table: SocketTable, index: ListenerIndex, row: Row):
 }
 
 /** The kernel's own test (sk_acceptq_is_full): more waiting than the limit, so a backlog of n admits n + 1. */
-export function isQueueFull(table: SocketTable, listener: Row): boolean {
+export function isQueueFull(table: FirstLook, listener: Row): boolean {
   return table.receiveQueue(listener) > table.sendQueue(listener);
 }

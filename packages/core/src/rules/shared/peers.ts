@@ -34,6 +34,10 @@ export function whereIs({ namespace, row }: SocketRef, context: RuleContext): st
   return owner ? `${masked(owner.command)} (pid ${owner.pid}) in ${place}` : place;
 }
 
+function holderPid({ snapshot: { owners } }: RuleContext, inode: number): number | undefined {
+  return owners.solePid?.(inode) || owners.get(inode)?.[0].pid;
+}
+
 /** What the visible other ends are doing: state, how many, who holds them. */
 export function peerEvidence(peers: SocketRefs<SocketRef | undefined> | undefined, context: RuleContext): Evidence[] {
   if (!peers) return [];
@@ -47,7 +51,7 @@ export function peerEvidence(peers: SocketRefs<SocketRef | undefined> | undefine
     seen.count++;
     seen.unreadBytes += table.receiveQueue(peer.row);
     // Worded once per holder: there may be fifty thousand sockets of it.
-    const place = context.snapshot.owners.get(table.inode(peer.row))?.[0].pid ?? -peer.namespace.inode;
+    const place = holderPid(context, table.inode(peer.row)) ?? -peer.namespace.inode;
     if (seen.places.size < 4 && !seen.places.has(place)) seen.places.set(place, whereIs(peer, context));
     byState.set(state, seen);
   }

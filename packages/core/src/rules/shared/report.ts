@@ -9,7 +9,7 @@ export function place(service: Service): string {
   return service.role === 'server' ? `on ${service.label}` : `to ${service.label}`;
 }
 
-export function refsOf(namespace: NamespaceSnapshot, rows: readonly Row[]): RowRefs {
+export function refsOf(namespace: NamespaceSnapshot, rows: ArrayLike<Row>): RowRefs {
   return new RowRefs(namespace, rows);
 }
 

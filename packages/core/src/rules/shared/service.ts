@@ -1,6 +1,6 @@
-import { endpointText, plainAddress } from '../../address.ts';
 import type { NamespaceSnapshot, Row, Settings, SocketTable } from '../../snapshot.ts';
 import { type ListenerIndex, listenersOf } from './listeners.ts';
+import { remoteServices } from './remote_services.ts';
 
 /** What a connection is for, as its user would name it. `server`: this end offers the service. */
 export interface Service {
@@ -14,17 +14,20 @@ export interface Service {
   address?: string;
 }
 
+export interface PortRange {
+  low: number;
+  high: number;
+}
+
 /** The range that connect() picks local ports from; Linux' default where the setting could not be read. */
-export function ephemeralRange(settings: Settings): { low: number; high: number } {
+export function ephemeralRange(settings: Settings): PortRange {
   return {
     low: settings.ip_local_port_range_low ?? 32_768,
     high: settings.ip_local_port_range_high ?? 60_999,
   };
 }
 
-function isServer(namespace: NamespaceSnapshot, listeners: ListenerIndex, row: Row): boolean {
-  const { table } = namespace;
-  const { low, high } = ephemeralRange(namespace.settings);
+function isServer(table: SocketTable, { low, high }: PortRange, listeners: ListenerIndex, row: Row): boolean {
   const localPort = table.localPort(row);
   const isLocalEphemeral = localPort >= low && localPort <= high;
   if (listeners.has(localPort)) {
@@ -35,64 +38,42 @@ function isServer(namespace: NamespaceSnapshot, listeners: ListenerIndex, row: R
   return !isLocalEphemeral && remotePort >= low && remotePort <= high;
 }
 
+/** The services of many rows: `services` by number, and the number of each of the rows in their order. */
+export interface RowServices {
+  numbers: Int32Array;
+  services: readonly Service[];
+}
+
 /**
- * A classifier for many rows of one namespace. Who listens tells server from client; where nobody listens any more,
- * the end outside the ephemeral range offers the service. Services are shared objects: compare them by `key`.
+ * What each of the rows is for. Who listens tells server from client; where nobody listens any more, the end outside the
+ * ephemeral range offers the service. Clients of many services are joined.
  */
-export function servicesOf(namespace: NamespaceSnapshot, listeners: ListenerIndex): (row: Row) => Service {
+export function servicesOf(namespace: NamespaceSnapshot, listeners: ListenerIndex, rows: readonly Row[]): RowServices {
   const { table } = namespace;
-  const servers = new Map<number, Service>();
-  const clients = new Map<number | string, Service>();
-  return (row) => {
-    if (isServer(namespace, listeners, row)) {
-      const port = table.localPort(row);
-      let service = servers.get(port);
-      if (!service) {
-        service = { role: 'server', key: `:${port}`, label: `:${port}`, port };
-        servers.set(port, service);
-      }
-      return service;
+  const range = ephemeralRange(namespace.settings);
+  const numbers = new Int32Array(rows.length);
+  const services: Service[] = [];
+  const servers = new Map<number, number>();
+  /** Those that use a service: which of the rows. */
+  const clients: number[] = [];
+  for (let index = 0; index < rows.length; index++) {
+    if (!isServer(table, range, listeners, rows[index])) {
+      clients.push(index);
+      continue;
     }
-    const key = remoteKey(table, row);
-    let service = clients.get(key);
-    if (!service) {
-      service = new RemoteService(table, row);
-      clients.set(key, service);
+    const port = table.localPort(rows[index]);
+    let number = servers.get(port);
+    if (number === undefined) {
+      number = services.push({ role: 'server', key: `:${port}`, label: `:${port}`, port }) - 1;
+      servers.set(port, number);
     }
-    return service;
-  };
-}
-
-/** Remote address and port: a number for IPv4, also v4-mapped, for there may be ten thousands to tell apart. */
-function remoteKey(table: SocketTable, row: Row): number | string {
-  const port = table.remotePort(row);
-  const bytes = table.remoteAddressBytes(row);
-  const at = bytes.length - 4;
-  const isIpv4 = at === 0 || plainAddress(table.remoteAddress(row)) !== table.remoteAddress(row);
-  if (!isIpv4) return endpointText(table.remoteAddress(row), port);
-  return (((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0) * 65_536 + port;
-}
-
-/** The service that the other end of a connection offers. Few of many are ever named. */
-class RemoteService implements Service {
-  readonly role = 'client';
-  readonly port: number;
-  readonly #table: SocketTable;
-  readonly #row: Row;
-
-  constructor(table: SocketTable, row: Row) {
-    this.port = table.remotePort(row);
-    this.#table = table;
-    this.#row = row;
+    numbers[index] = number;
   }
-
-  get address(): string {
-    return plainAddress(this.#table.remoteAddress(this.#row));
+  const remotes = table.byRemote(clients.map((index) => rows[index]));
+  const joined = remoteServices(table, remotes.firsts);
+  const serverCount = services.length;
+  for (let at = 0; at < clients.length; at++) {
+    numbers[clients[at]] = serverCount + joined.numbers[remotes.numbers[at]];
   }
-  get key(): string {
-    return endpointText(this.address, this.port);
-  }
-  get label(): string {
-    return this.key;
-  }
+  return { numbers, services: [...services, ...joined.services] };
 }

@@ -1,4 +1,4 @@
-import type { NamespaceSnapshot, Row, SocketTable, TcpInfo } from '../../snapshot.ts';
+import type { FirstLook, NamespaceSnapshot, Row, TcpInfo } from '../../snapshot.ts';
 import { TimerCode } from '../../tcp/kind.ts';
 import { TcpState } from '../../tcp/states.ts';
 import { CLOSING_WINDOW_SHUT_MS, OPEN_STALL_MS, OPEN_WINDOW_SHUT_MS, STALLED_RETRANSMITS } from './thresholds.ts';
@@ -8,14 +8,14 @@ const PROBE_FLOOR_MS = 200;
 const BACKOFF_CAP = 10;
 
 /** First pass: retransmitting, or probing without answers, often enough to be no accident. */
-export function mayBeBlackhole(table: SocketTable, row: Row): boolean {
+export function mayBeBlackhole(table: FirstLook, row: Row): boolean {
   const timer = table.timer(row);
   if (timer !== TimerCode.RETRANSMIT && timer !== TimerCode.ZERO_WINDOW_PROBE) return false;
   return table.timerRetries(row) >= STALLED_RETRANSMITS;
 }
 
 /** First pass: a probe timer runs; or retransmissions run, which a window that shrank below what was sent also gives. */
-export function mayBeZeroWindow(table: SocketTable, row: Row): boolean {
+export function mayBeZeroWindow(table: FirstLook, row: Row): boolean {
   const timer = table.timer(row);
   if (timer === TimerCode.ZERO_WINDOW_PROBE) return table.timerRetries(row) < STALLED_RETRANSMITS;
   return timer === TimerCode.RETRANSMIT && table.timerRetries(row) >= STALLED_RETRANSMITS;

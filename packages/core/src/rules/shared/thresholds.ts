@@ -68,4 +68,4 @@ export const LEAK_WARNING_MS = 60_000;
 export const CLIENT_SERVICES = 3;
 
 /** Forecasts are worked out for at most this many sockets of a group; above that for an even sample. */
-export const FORECAST_SAMPLE = 4_096;
+export const FORECAST_SAMPLE = 1_000;

@@ -13,7 +13,7 @@ import { type Effects, Exit, UserError } from '../../effects.ts';
 import { withUsefulAdvice } from '../../engine/advice.ts';
 import { diagnose } from '../../engine/diagnose.ts';
 import type { Scope } from '../../engine/namespaces.ts';
-import { closeNamespaces, observe } from '../../engine/observation.ts';
+import { closeNamespaces, DIAGNOSED_STATES, observe } from '../../engine/observation.ts';
 import { type Diagnosis, isComplete, reportJson } from '../../report/report_json.ts';
 import { renderReport } from '../render/report.ts';
 import { pageOptions } from '../render/report_options.ts';
@@ -47,7 +47,7 @@ export async function doctor(effects: Effects, scope: Scope, options: DoctorOpti
 
 /** Observes and diagnoses; what every form of the report is made from. */
 export async function examine(effects: Effects, scope: Scope, minimumIntervalMs: number): Promise<Diagnosis> {
-  const observation = await observe(effects, scope);
+  const observation = await observe(effects, scope, { states: DIAGNOSED_STATES });
   try {
     const findings = await diagnose(effects, observation, { rules: RULES, minimumIntervalMs });
     const capabilities = [await probeDestroy(effects), ...privilegeCapabilities(effects.procRoot)];

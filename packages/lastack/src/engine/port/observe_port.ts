@@ -24,7 +24,7 @@ function bytecodeOf(port: number): Uint8Array {
 
 /** First pass: every socket with this local port. Rejects with KernelError when no namespace could be read. */
 export function observePort(effects: Effects, scope: Scope, port: number): Promise<Observation> {
-  return observe(effects, scope, bytecodeOf(port));
+  return observe(effects, scope, { bytecode: bytecodeOf(port) });
 }
 
 /** The namespace that the command itself runs in; undefined where its sockets could not be read. */

@@ -10,8 +10,6 @@ import {
 
 /** What became of many rows at once. */
 export interface ClearedRows {
-  /** DestroyCode or errno by index of the rows. */
-  codes: Int16Array;
   /** By index of the rows: row of the table of those that are still there, GONE or REUSED (of the kernel package). */
   where: Int32Array;
   /** Not there any more, or their address belongs to another socket now. */
@@ -31,9 +29,9 @@ export async function clearRows(
   rows?: readonly Row[],
   options?: DestroyOptions,
 ): Promise<ClearedRows> {
-  const codes = await destroyRows(transport, table, rows, options);
-  const { where, incomplete } = await lookupRows(transport, table, rows);
-  let stillThere = 0;
-  for (const row of where) if (row > GONE) stillThere++;
-  return { codes, where, cleared: where.length - stillThere, stillThere, incomplete };
+  await destroyRows(transport, table, rows, options);
+  const { where, table: now, incomplete } = await lookupRows(transport, table, rows);
+  // Mostly none is left, and then none of the many need be looked at.
+  const stillThere = now.count === 0 ? 0 : where.reduce((count, row) => (row > GONE ? count + 1 : count), 0);
+  return { where, cleared: where.length - stillThere, stillThere, incomplete };
 }
