@@ -1,4 +1,3 @@
-import { release } from 'node:os';
 import {
   type Forecast,
   forecastInputOf,
@@ -39,9 +38,10 @@ export interface Sighting {
 export class Observer {
   readonly #transport: NetlinkTransport;
   readonly #settings: Settings;
-  readonly #timerHz = readTimerHz({ procRoot: '/proc', bootRoot: '/boot', release: release() });
+  readonly #timerHz: number | undefined;
 
   constructor(libc: Libc, actor: Actor) {
+    this.#timerHz = readTimerHz(libc);
     const opened = inNamespaceOf(actor, libc, () => ({
       transport: openNetlink(libc, NetlinkProtocol.SOCK_DIAG),
       settings: readSettings({ procRoot: '/proc' }),

@@ -22,6 +22,7 @@ export * from './socket_options.ts';
 export * from './sys/clock.ts';
 export * from './sys/libc.ts';
 export * from './sys/raw_socket.ts';
+export * from './sys/timer_hz.ts';
 export * from './sysctl.ts';
 export * from './sysctl_files.ts';
 export * from './sysctl_write.ts';

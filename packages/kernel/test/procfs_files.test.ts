@@ -1,14 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readCounters } from '../src/procfs/counters.ts';
 import { readCarrier, readInterfaces } from '../src/procfs/interfaces.ts';
 import { isKernelThread, readBootId, readCommand, readUid } from '../src/procfs/process.ts';
 import { readServices } from '../src/procfs/services.ts';
 import { readSockstat } from '../src/procfs/sockstat.ts';
-import { readTimerHz } from '../src/procfs/timer_hz.ts';
+import { loadLibc } from '../src/sys/libc.ts';
+import { readTimerHz } from '../src/sys/timer_hz.ts';
 import { readSettings } from '../src/sysctl.ts';
 import { type FakeProc, fakeProc } from './fixtures/proc/tree.ts';
 
@@ -107,26 +108,24 @@ describe('counts of this namespace', () => {
 });
 
 describe('timer frequency', () => {
-  const config = `${'# CONFIG_SOMETHING is not set\n'.repeat(3000)}CONFIG_HZ=300\n${'CONFIG_MORE=y\n'.repeat(100)}`;
-
-  it('comes from the file in /boot, or from /proc, however late in the file', () => {
-    const { root } = tree({}, { 'config-6.1.0': 'x\nCONFIG_HZ=1000\n' });
-    const query = { procRoot: root, bootRoot: root, release: '6.1.0' };
-    expect(readTimerHz(query)).toBe(1000);
-    expect(readTimerHz({ ...query, release: '6.2.0' })).toBeUndefined();
-    writeFileSync(`${root}/config.gz`, gzipSync(config));
-    expect(readTimerHz({ ...query, release: '6.2.0' })).toBe(300);
-    writeFileSync(`${root}/config.gz`, 'not compressed');
-    expect(readTimerHz({ ...query, release: '6.2.0' })).toBeUndefined();
+  it('is the one that this kernel was built with, where a file tells', () => {
+    const config = ['/proc/config.gz', `/boot/config-${release()}`].flatMap((name) => {
+      try {
+        const bytes = readFileSync(name);
+        return [(name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString()];
+      } catch {
+        return [];
+      }
+    });
+    const found = readTimerHz(loadLibc());
+    for (const text of config) expect(found).toBe(Number(/^CONFIG_HZ=(\d+)$/m.exec(text)?.[1]));
+    // getconf CLK_TCK is another frequency (that of times(2)); Python asks the same call.
+    const python = 'import time; print(time.clock_getres(6))';
+    expect(found).toBe(Math.round(1 / Number(execFileSync('python3', ['-c', python], { encoding: 'utf8' }))));
   });
 
-  it('is the one of this kernel where it tells', () => {
-    let text: string | undefined;
-    try {
-      text = gunzipSync(readFileSync('/proc/config.gz')).toString();
-    } catch {}
-    const expected = text === undefined ? undefined : Number(/^CONFIG_HZ=(\d+)$/m.exec(text)?.[1]);
-    expect(readTimerHz({ procRoot: '/proc', bootRoot: '/nonexistent', release: release() })).toBe(expected);
+  it.each([undefined, 1, 1e9])('is unknown when a tick would last %s ns', (ns) => {
+    expect(readTimerHz({ clockResolutionNs: () => ns })).toBeUndefined();
   });
 });
 

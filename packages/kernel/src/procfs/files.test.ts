@@ -1,4 +1,3 @@
-import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { parseCounters } from './counters.ts';
 import { parseInterfaces } from './interfaces.ts';
@@ -6,7 +5,6 @@ import { parseStatFlags } from './process.ts';
 import { parseServices } from './services.ts';
 import { parseSockstat } from './sockstat.ts';
 import { parseNumber } from './text.ts';
-import { parseTimerHz } from './timer_hz.ts';
 
 describe('parseSockstat', () => {
   it('reads the labelled pairs', () => {
@@ -80,19 +78,6 @@ describe('parseServices', () => {
         ['domain', 53],
       ]),
     );
-  });
-});
-
-describe('parseTimerHz', () => {
-  it('reads the option and not those that start like it', () => {
-    const config = '#\n# CONFIG_HZ_100 is not set\nCONFIG_HZ_250=y\nCONFIG_HZ=250\nCONFIG_SCHED_HRTICK=y\n';
-    expect(parseTimerHz(Buffer.from(config))).toBe(250);
-    expect(parseTimerHz(Buffer.from('CONFIG_HZ_250=y\n'))).toBeUndefined();
-  });
-
-  it('reads nothing from a text that ends within the number, or from noise', () => {
-    expect(parseTimerHz(Buffer.from('#\nCONFIG_HZ=2'))).toBeUndefined();
-    expect(parseTimerHz(gzipSync('#\nCONFIG_HZ=250\n'))).toBeUndefined();
   });
 });
 

@@ -10,5 +10,4 @@ export * from './process.ts';
 export * from './services.ts';
 export * from './sockstat.ts';
 export * from './syscalls.ts';
-export * from './timer_hz.ts';
 export * from './watched.ts';

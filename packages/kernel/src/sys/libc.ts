@@ -42,6 +42,8 @@ export interface Libc {
   fcntl(fd: number, command: number, value: number): number;
   flock(fd: number, operation: number): number;
   close(fd: number): number;
+  /** clock_getres; undefined where there is no such clock. */
+  clockResolutionNs(clock: number): number | undefined;
   /** For the fast walk over /proc/PID/fd. */
   directory: DirectoryCalls;
   /** errno of the last failed call on this thread. */
@@ -92,6 +94,7 @@ export function loadLibc(): Libc {
   };
   const syscall = lazy('long syscall(long number, long a, long b, long c)');
   const pidfdSendSignal = lazy('long syscall(long number, long fd, long signal, void *info, long flags)');
+  const clockGetres = lazy('int clock_getres(int clock, void *resolution)');
   let sendto: Func | undefined;
   const recvmmsg = library.func('int recvmmsg(int fd, void *headers, unsigned int count, int flags, void *timeout)');
   const aside = (call: Func, ...args: unknown[]) =>
@@ -132,6 +135,12 @@ export function loadLibc(): Libc {
     fcntl: lazy('int fcntl(int fd, int command, int value)'),
     flock: lazy('int flock(int fd, int operation)'),
     close: lazy('int close(int fd)'),
+    clockResolutionNs: (clock) => {
+      // struct timespec of a 64-bit machine.
+      const resolution = new BigInt64Array(2);
+      if (clockGetres(clock, resolution) < 0) return undefined;
+      return Number(resolution[0]) * 1e9 + Number(resolution[1]);
+    },
     directory: directoryCalls(lazy, () => koffi.errno()),
     errno: () => koffi.errno(),
   };

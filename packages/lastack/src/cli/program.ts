@@ -1,18 +1,7 @@
 import { KernelError, NamespaceReturnError } from '@lastack/kernel';
 import { Command, CommanderError } from 'commander';
 import { ClosedPipe, type Effects, Exit, UserError } from '../effects.ts';
-import { blockCommand } from './commands/block.ts';
-import { clearCommand } from './commands/clear.ts';
-import { doctorCommand } from './commands/doctor.ts';
-import { explainCommand } from './commands/explain.ts';
-import { journalCommand } from './commands/journal.ts';
-import { labCommand } from './commands/lab.ts';
-import { listCommand } from './commands/list.ts';
-import { portCommand } from './commands/port.ts';
-import { retuneCommand } from './commands/retune.ts';
-import { tuneCommand } from './commands/tune.ts';
-import { undoCommand } from './commands/undo.ts';
-import { whyCommand } from './commands/why.ts';
+import { commandsFor } from './commands.ts';
 import { helpWidth, NARROW_HELP } from './narrow.ts';
 import { printable } from './render/printable.ts';
 
@@ -40,21 +29,7 @@ export async function runCommandLine(effects: Effects): Promise<number> {
       // Said by explainFailure, in this program's own form.
       outputError: () => undefined,
     });
-  for (const add of [
-    doctorCommand,
-    listCommand,
-    whyCommand,
-    clearCommand,
-    portCommand,
-    blockCommand,
-    retuneCommand,
-    tuneCommand,
-    explainCommand,
-    journalCommand,
-    undoCommand,
-    labCommand,
-  ])
-    add(program, effects, done);
+  for (const add of await commandsFor(effects.argv)) add(program, effects, done);
   try {
     checkCommandName(program, effects.argv);
     await program.parseAsync(effects.argv as string[], { from: 'user' });

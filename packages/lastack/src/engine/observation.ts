@@ -169,7 +169,7 @@ export async function observe(
     atMs,
     host: effects.hostname,
     kernel: effects.kernelRelease,
-    timerHz: readTimerHz({ procRoot: effects.procRoot, bootRoot: '/boot', release: effects.kernelRelease }),
+    timerHz: readTimerHz(effects.libc()),
     namespaces,
     owners: NO_OWNERS,
     ownerSearch: search,

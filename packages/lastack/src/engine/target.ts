@@ -88,7 +88,7 @@ function byProcess(text: string): Target | undefined {
 
 function byEndpoints(text: string): Target | undefined {
   // An arrow may stand with or without blanks; a minus only between two ends, since names hold it as well.
-  const words = text.replace(/<?-+>|[→↔⟶]/g, ' ').split(/[\s,]+/);
+  const words = text.replace(/<?-+>|[\u2192\u2194\u27f6]/g, ' ').split(/[\s,]+/);
   const found: Word[] = [];
   let others = 0;
   for (const word of words) {

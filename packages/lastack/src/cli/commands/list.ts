@@ -123,10 +123,10 @@ interface Printer extends SocketSink {
 type TimerHz = ListRequest['timerHz'];
 
 /** Read when the first socket asks for it: unpacking the kernel's configuration takes a few milliseconds. */
-function lazyTimerHz({ procRoot, kernelRelease: release }: Effects): TimerHz {
+function lazyTimerHz({ libc }: Effects): TimerHz {
   let known: { timerHz: number | undefined } | undefined;
   return () => {
-    known ??= { timerHz: readTimerHz({ procRoot, bootRoot: '/boot', release }) };
+    known ??= { timerHz: readTimerHz(libc()) };
     return known.timerHz;
   };
 }

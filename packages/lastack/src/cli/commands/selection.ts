@@ -15,7 +15,9 @@ import { printable } from '../render/printable.ts';
 /** `cookie:…`, `pid:… fd:…`, `A:p-B:p`: what no filter can begin with. */
 export function looksLikeTarget(words: readonly string[]): boolean {
   const text = words.join(' ');
-  return /^(cookie|sk|pid):/i.test(text) || /^\[?[0-9a-f.:]+\]?:\d+\s*(-|->|→)\s*\[?[0-9a-f.:]+\]?:\d+$/i.test(text);
+  return (
+    /^(cookie|sk|pid):/i.test(text) || /^\[?[0-9a-f.:]+\]?:\d+\s*(-|->|\u2192)\s*\[?[0-9a-f.:]+\]?:\d+$/i.test(text)
+  );
 }
 
 /** `:4000`, `10.0.0.1:4000`: no filter consists of such a word alone. */

@@ -60,11 +60,7 @@ export class ProcessWatch {
     this.namespace = namespace;
     this.#effects = effects;
     this.#started = life.started;
-    this.#timerHz = readTimerHz({
-      procRoot: effects.procRoot,
-      bootRoot: '/boot',
-      release: effects.kernelRelease,
-    });
+    this.#timerHz = readTimerHz(effects.libc());
     try {
       this.#checkDuplicates();
     } catch (error) {

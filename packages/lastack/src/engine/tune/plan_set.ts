@@ -115,7 +115,7 @@ function planHere(
   force: boolean,
 ): PlannedSetting[] {
   const settings = readSettings(effects);
-  const timerHz = readTimerHz({ procRoot: effects.procRoot, bootRoot: '/boot', release: effects.kernelRelease });
+  const timerHz = readTimerHz(effects.libc());
   // Each value is judged among what the others will be, in whatever order they stand.
   const others = wanted.reduce<Settings>(withWanted, settings);
   const refusals: { line: string; code: number }[] = [];

@@ -31,7 +31,7 @@ export function viewSettings(
   wanted: readonly KernelSetting[] = KERNEL_SETTINGS,
 ): SettingView[] {
   const settings = insideOrRefuse(effects, namespace, () => readSettings(effects));
-  const timerHz = readTimerHz({ procRoot: effects.procRoot, bootRoot: '/boot', release: effects.kernelRelease });
+  const timerHz = readTimerHz(effects.libc());
   const here = findings.filter((finding) => finding.namespace.inode === namespace.inode);
   return wanted.map((setting): SettingView => {
     const { name } = setting;

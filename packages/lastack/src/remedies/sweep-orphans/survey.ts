@@ -37,7 +37,7 @@ export async function surveyOrphans(
   const governed = [...rows.values()].filter((row) => isGoverned(table, row));
   if (governed.length > 0) await fetchInfo(transport, table, governed);
   const settings = { ...inside(namespaceInode, () => readSettings(effects)), tcp_orphan_retries: value };
-  const timerHz = readTimerHz({ procRoot: effects.procRoot, bootRoot: '/boot', release: effects.kernelRelease });
+  const timerHz = readTimerHz(effects.libc());
   let limitMs = 0;
   const refused = targets.map(({ cookie }) => {
     const row = rows.get(cookie);
