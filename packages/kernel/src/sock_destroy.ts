@@ -32,11 +32,12 @@ export interface DestroyOptions {
 const CAREFUL_BATCH = 512;
 /** Messages per system call at most: a send may hold SO_SNDBUF - 32 bytes, 2957 messages by default. */
 const SEND_MESSAGES = 2900;
-/** Sends at the same time, each from a thread of its own: nearly all of the work is the kernel's. */
-const LANES = 3;
-/** So many sends one after the other on each: the fence behind them costs a pause. */
-const SENDS_PER_LANE = 3;
-const BOLD_BATCH = LANES * SENDS_PER_LANE * SEND_MESSAGES;
+/**
+ * Sends begun at once: nearly all of the work is the kernel's, and it is done on as many threads as Node has for that
+ * (four). Several for each thread, since the fence behind them costs a pause.
+ */
+const SENDS = 12;
+const BOLD_BATCH = SENDS * SEND_MESSAGES;
 /** Many more datagrams than a batch can cause. */
 const DATAGRAM_LIMIT = BOLD_BATCH * 4;
 /** Leaves room behind for the sequence numbers of a million sockets and their fences. */
@@ -170,21 +171,15 @@ class Exchange {
   /** When this resolves, the kernel has dealt with all requests. */
   async #send({ requests, count }: Batch): Promise<void> {
     const length = count * DESTROY_REQUEST_BYTES;
-    const share = Math.ceil(count / LANES) * DESTROY_REQUEST_BYTES;
-    const lanes: Promise<void>[] = [];
-    for (let at = 0; at < length; at += share)
-      lanes.push(this.#sendParts(requests.bytes, at, Math.min(at + share, length)));
-    // All of them end before a failure is told: until then their bytes may not be given up.
-    for (const result of await Promise.allSettled(lanes)) if (result.status === 'rejected') throw result.reason;
-  }
-
-  async #sendParts(bytes: Uint8Array, from: number, to: number): Promise<void> {
-    const size = SEND_MESSAGES * DESTROY_REQUEST_BYTES;
-    for (let at = from; at < to; at += size) {
-      const part = bytes.subarray(at, Math.min(at + size, to));
-      if (this.#transport.sendAside) await this.#transport.sendAside(part);
+    const size = Math.ceil(count / SENDS) * DESTROY_REQUEST_BYTES;
+    const sends: Promise<void>[] = [];
+    for (let at = 0; at < length; at += size) {
+      const part = requests.bytes.subarray(at, Math.min(at + size, length));
+      if (this.#transport.sendAside) sends.push(this.#transport.sendAside(part));
       else this.#transport.send(part);
     }
+    // All of them end before a failure is told: until then their bytes may not be given up.
+    for (const result of await Promise.allSettled(sends)) if (result.status === 'rejected') throw result.reason;
   }
 
   async #takeAnswers(batch: Batch): Promise<void> {

@@ -11,6 +11,7 @@ import {
   type Settings,
   type SocketOwners,
   stateMask,
+  TcpState,
   TimerCode,
 } from '@lastack/core';
 import {
@@ -31,6 +32,8 @@ import type { ConntrackIndex } from './conntrack.ts';
 import { filterContext } from './filter_context.ts';
 import type { OpenNamespace } from './observation.ts';
 import { ownerSearch, searchMeanwhile } from './owner_search.ts';
+
+const { BOUND_INACTIVE, CLOSE, NEW_SYN_RECV } = TcpState;
 
 export interface ListRequest {
   filter: FilterAst;
@@ -133,11 +136,12 @@ class Listing {
 
   async dump(): Promise<void> {
     const { filter, streaming, withOwners } = this.#request;
-    const { bytes, residual } = compileBytecode(filter, {
+    const { bytes, residual: left } = compileBytecode(filter, {
       cgroupIdOf: this.#context.cgroupIdOf,
       interfaceIndexOf: this.#context.interfaceIndexOf,
       allowMark: hasCapability(effectiveCapabilities(this.#effects.procRoot), CapabilityBit.NET_ADMIN),
     });
+    const residual = left && isChosenByState(left) ? undefined : left;
     const keepAll = !streaming || this.#isSecondLookNeeded();
     const canBulk = !keepAll && !residual;
     const into = canBulk ? this.#sink.into : undefined;
@@ -229,6 +233,14 @@ class Listing {
   #note(what: string, because: string, incomplete: boolean): void {
     this.#notes.push({ what: `${what} of network namespace ${this.#namespace.label}`, because, incomplete });
   }
+}
+
+/** States that are reported as what they were asked for as: all but half-open requests and sockets without connection. */
+const PLAIN_STATES = [CLOSE, BOUND_INACTIVE, NEW_SYN_RECV].reduce((mask, state) => mask & ~(1 << state), 0x1fff);
+
+/** Only states are left to choose by, and the dump's mask has chosen by them. */
+function isChosenByState({ states = 0, expression }: FilterAst): boolean {
+  return expression === undefined && (states & ~PLAIN_STATES) === 0;
 }
 
 /** Idle sockets have no timer, and most of the others none whose end depends on TCP_INFO. */
