@@ -29,6 +29,47 @@ const koffiInside = {
   },
 };
 
+/**
+ * The package that carries koffi's binary has a script that reads Node's own ELF header to choose between two C libraries.
+ * Compiling it takes longer than trying the usual one; where that does not load, the script decides.
+ */
+const koffiBinary = {
+  name: 'koffi-binary',
+  setup(build) {
+    build.onResolve({ filter: /^@koromix\/koffi-linux-/, namespace: 'file' }, ({ path: name }) => ({
+      path: name,
+      namespace: 'koffi-binary',
+    }));
+    build.onLoad({ filter: /.*/, namespace: 'koffi-binary' }, ({ path: name }) => ({
+      contents: `
+        const { dirname, join } = require('node:path');
+        const load = require;
+        try {
+          const folder = dirname(load.resolve('${name}/package.json'));
+          process.dlopen(module, join(folder, '${name.replace(/.*koffi-linux-/, 'linux_')}', 'koffi.node'));
+        } catch {
+          module.exports = load('${name}');
+        }`,
+    }));
+  },
+};
+
+/** Reading addresses in a filter: its tables take milliseconds to make, and most filters hold no address. */
+const ADDRESS_PACKAGE = 'ipaddr.js';
+
+const addressesLater = {
+  name: 'addresses-later',
+  setup(build) {
+    build.onResolve({ filter: new RegExp(`^${ADDRESS_PACKAGE}$`) }, ({ namespace }) =>
+      namespace === 'later' ? undefined : { path: ADDRESS_PACKAGE, namespace: 'later' },
+    );
+    build.onLoad({ filter: /.*/, namespace: 'later' }, ({ path: name }) => ({
+      contents: `export default { get IPv6() { return require('${name}').IPv6; } };`,
+      resolveDir: root,
+    }));
+  },
+};
+
 /** Functions of built-in modules that few commands call: loaded on the first call, for loading takes milliseconds. */
 const RARE = { 'node:crypto': ['randomInt'], 'node:net': ['isIPv4', 'isIPv6'] };
 
@@ -60,7 +101,7 @@ export async function bundle() {
     format: 'cjs',
     // koffi's own script is bundled; the packages that carry its binary are not.
     external: ['@koromix/*'],
-    plugins: [withoutChildProcess, koffiInside, rareBuiltins],
+    plugins: [withoutChildProcess, koffiInside, koffiBinary, addressesLater, rareBuiltins],
     // The bundle is CommonJS (it starts faster); sources may still say import.meta.url.
     banner: { js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
     define: { 'import.meta.url': '__moduleUrl' },
