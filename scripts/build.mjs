@@ -1,6 +1,7 @@
 // Bundles the command into one file each, so that it starts fast. `npm run build`
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -156,12 +157,18 @@ const CACHED = [
 function writeCodeCaches() {
   const dist = path.join(root, 'packages/lastack/dist');
   for (const name of readdirSync(dist)) if (name.endsWith('.cache')) rmSync(path.join(dist, name));
-  for (const command of CACHED) {
-    spawnSync(process.execPath, [path.join(root, 'packages/lastack/bin/lastack.cjs'), ...command], {
-      env: { ...process.env, LASTACK_CODE_CACHE: 'write' },
-      stdio: 'ignore',
-      timeout: 30_000,
-    });
+  // A journal of its own: the next run after an interrupted one completes it, and a build is not the time for that.
+  const state = mkdtempSync(path.join(tmpdir(), 'lastack-build-'));
+  try {
+    for (const command of CACHED) {
+      spawnSync(process.execPath, [path.join(root, 'packages/lastack/bin/lastack.cjs'), ...command], {
+        env: { ...process.env, LASTACK_CODE_CACHE: 'write', XDG_STATE_HOME: state },
+        stdio: 'ignore',
+        timeout: 30_000,
+      });
+    }
+  } finally {
+    rmSync(state, { recursive: true, force: true });
   }
 }
 
