@@ -1,6 +1,7 @@
 // Bundles the command into one file each, so that it starts fast. `npm run build`
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -25,6 +26,47 @@ const koffiInside = {
   setup(build) {
     build.onLoad({ filter: /\/kernel\/src\/sys\/koffi\.ts$/ }, () => ({
       contents: "export const requireKoffi = () => require('koffi');",
+    }));
+  },
+};
+
+/**
+ * The package that carries koffi's binary has a script that reads Node's own ELF header to choose between two C libraries.
+ * Compiling it takes longer than trying the usual one; where that does not load, the script decides.
+ */
+const koffiBinary = {
+  name: 'koffi-binary',
+  setup(build) {
+    build.onResolve({ filter: /^@koromix\/koffi-linux-/, namespace: 'file' }, ({ path: name }) => ({
+      path: name,
+      namespace: 'koffi-binary',
+    }));
+    build.onLoad({ filter: /.*/, namespace: 'koffi-binary' }, ({ path: name }) => ({
+      contents: `
+        const { dirname, join } = require('node:path');
+        const load = require;
+        try {
+          const folder = dirname(load.resolve('${name}/package.json'));
+          process.dlopen(module, join(folder, '${name.replace(/.*koffi-linux-/, 'linux_')}', 'koffi.node'));
+        } catch {
+          module.exports = load('${name}');
+        }`,
+    }));
+  },
+};
+
+/** Reading addresses in a filter: its tables take milliseconds to make, and most filters hold no address. */
+const ADDRESS_PACKAGE = 'ipaddr.js';
+
+const addressesLater = {
+  name: 'addresses-later',
+  setup(build) {
+    build.onResolve({ filter: new RegExp(`^${ADDRESS_PACKAGE}$`) }, ({ namespace }) =>
+      namespace === 'later' ? undefined : { path: ADDRESS_PACKAGE, namespace: 'later' },
+    );
+    build.onLoad({ filter: /.*/, namespace: 'later' }, ({ path: name }) => ({
+      contents: `export default { get IPv6() { return require('${name}').IPv6; } };`,
+      resolveDir: root,
     }));
   },
 };
@@ -60,7 +102,7 @@ export async function bundle() {
     format: 'cjs',
     // koffi's own script is bundled; the packages that carry its binary are not.
     external: ['@koromix/*'],
-    plugins: [withoutChildProcess, koffiInside, rareBuiltins],
+    plugins: [withoutChildProcess, koffiInside, koffiBinary, addressesLater, rareBuiltins],
     // The bundle is CommonJS (it starts faster); sources may still say import.meta.url.
     banner: { js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
     define: { 'import.meta.url': '__moduleUrl' },
@@ -115,12 +157,18 @@ const CACHED = [
 function writeCodeCaches() {
   const dist = path.join(root, 'packages/lastack/dist');
   for (const name of readdirSync(dist)) if (name.endsWith('.cache')) rmSync(path.join(dist, name));
-  for (const command of CACHED) {
-    spawnSync(process.execPath, [path.join(root, 'packages/lastack/bin/lastack.cjs'), ...command], {
-      env: { ...process.env, LASTACK_CODE_CACHE: 'write' },
-      stdio: 'ignore',
-      timeout: 30_000,
-    });
+  // A journal of its own: the next run after an interrupted one completes it, and a build is not the time for that.
+  const state = mkdtempSync(path.join(tmpdir(), 'lastack-build-'));
+  try {
+    for (const command of CACHED) {
+      spawnSync(process.execPath, [path.join(root, 'packages/lastack/bin/lastack.cjs'), ...command], {
+        env: { ...process.env, LASTACK_CODE_CACHE: 'write', XDG_STATE_HOME: state },
+        stdio: 'ignore',
+        timeout: 30_000,
+      });
+    }
+  } finally {
+    rmSync(state, { recursive: true, force: true });
   }
 }
 

@@ -7,6 +7,7 @@ import type { BenchContext } from '../lib/context.ts';
 import { summary, withRange } from '../lib/stats.ts';
 import { table } from '../lib/table.ts';
 import { verdict, whole } from '../speed/pairs.ts';
+import { clearFloor, type Floor } from './floor.ts';
 
 const ROUNDS = 3;
 
@@ -47,6 +48,7 @@ export async function clearBench({ command, actorFile, print, progress }: BenchC
   const state = mkdtempSync(path.join(tmpdir(), 'lastack-bench-'));
   process.env.XDG_STATE_HOME = state;
   const rows: string[][] = [];
+  let floor: Floor | undefined;
   try {
     for (const contest of CONTESTS) {
       const times = { ours: [] as number[], theirs: [] as number[] };
@@ -62,12 +64,20 @@ export async function clearBench({ command, actorFile, print, progress }: BenchC
       }
       rows.push(rowOf(contest, times, left));
     }
+    progress('what clearing cannot do without');
+    floor = await clearFloor(CONTESTS[0].plan, ROUNDS, actorFile, output);
   } finally {
     rmSync(state, { recursive: true, force: true });
     await output.close();
   }
   const head = ['cleared', 'lastack clear, ms', 'ss -K, ms', 'times as fast', 'goal', '', 'left by us', 'left by ss'];
   print(`Clearing, ${ROUNDS} rounds: median (least–greatest)\n\n${table(head, rows)}\n`);
+  const { startMs, dumpMs, destroyMs } = floor;
+  const sum = startMs + dumpMs + destroyMs;
+  print(
+    `${CONTESTS[0].what} cost at least: node -e 0 ${whole(startMs)} ms, listing them ${whole(dumpMs)} ms, ending them ` +
+      `${whole(destroyMs)} ms (both in a warm process); together ${whole(sum)} ms\n`,
+  );
 }
 
 async function oneRun({ plan, left }: Contest, argv: readonly string[], actorFile: string, output: DrainedPipe) {

@@ -35,9 +35,6 @@ export interface ConntrackEntry {
   status: number;
 }
 
-/** IPS_ASSURED: traffic was seen both ways, so the entry is not evicted early. */
-export const CONNTRACK_ASSURED = 4;
-
 /** The name under which a socket finds its entry, from either end of the connection: this end first. */
 export function conntrackKey(local: ConntrackEnd, remote: ConntrackEnd): string {
   return `${plainAddress(local.address)} ${local.port} ${plainAddress(remote.address)} ${remote.port}`;

@@ -70,6 +70,15 @@ describe('namespaces of a made-up /proc', () => {
     expect(list.map(({ label }) => label)).toEqual(['self', 'netns-4003', 'netns-4002']);
   });
 
+  it('knows its own as the host by what only the first namespace shows', () => {
+    const proc = tree({ ...processes, 1: {}, 2: { netns: 4003, comm: 'kthreadd' } });
+    own(proc, 4001);
+    mkdirSync(`${proc.root}/sys/net/ipv4`, { recursive: true });
+    writeFileSync(`${proc.root}/sys/net/ipv4/tcp_max_orphans`, '131072\n');
+    const list = listNamespaces({ procRoot: proc.root, namedRoots: [], onNote: () => undefined });
+    expect(list[0]).toMatchObject({ inode: 4001, label: 'host' });
+  });
+
   it('adds named ones without a process, under their names', () => {
     const proc = tree(processes);
     own(proc, 4000);

@@ -54,6 +54,28 @@ describe.skipIf(missing !== undefined && !process.env.CI)('lastack clear', () =>
     });
   });
 
+  it.each(['close-wait', 'time-wait'])('is told no, changes nothing, and ends with 1 (%s)', async (state) => {
+    const scenario = state === 'close-wait' ? 'close-wait-close-forgotten' : 'time-wait-port-pressure';
+    await inScenario(scenario, async (stage) => {
+      const name = state.replace('-', '_').toUpperCase();
+      const before = await stateCount(stage, name);
+      const clear = `${process.execPath} ${COMMAND} clear state ${state} --max 100000`;
+      const argv = [
+        '-t',
+        String(stage.observeIn.pid),
+        '-n',
+        '--',
+        'sh',
+        '-c',
+        `echo n | script -qec "${clear}" /dev/null`,
+      ];
+      const { code, out } = await outcomeOf(start('nsenter', argv, { env: process.env }));
+      expect(out).toMatch(/\[y\/N\][\s\S]*nothing was changed/);
+      expect(code).toBe(1);
+      expect(await stateCount(stage, name)).toBe(before);
+    });
+  });
+
   it.each([
     ['close-wait-close-forgotten', 'CLOSE_WAIT', 'close-gracefully'],
     ['close-wait-unaccepted', 'CLOSE_WAIT', 'destroy'],

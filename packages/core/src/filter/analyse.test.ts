@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ALL_STATES } from '../tcp/parse_state.ts';
 import { TcpState } from '../tcp/states.ts';
 import { tableOf } from '../testing.ts';
-import { familyHint, requirements, stateMask } from './analyse.ts';
+import { requirements, stateMask } from './analyse.ts';
 import type { FilterNode } from './ast.ts';
 import { compileFilter } from './evaluate.ts';
 import { parseFilter } from './parse.ts';
@@ -54,21 +54,6 @@ describe('stateMask', () => {
   });
 });
 
-describe('familyHint', () => {
-  it.each([
-    ['', 'both'],
-    ['dst 10/8', 'both'],
-    ['dst inet:10.0.0.0/8', 4],
-    ['sport = inet6:80', 6],
-    ['dst [::1] sport 80', 6],
-    ['dst [::1] or sport 80', 'both'],
-    ['not dst [::1]', 'both'],
-    ['dst inet6:[::1] or dst inet:10.0.0.1', 'both'],
-  ])('%s', (text, family) => {
-    expect(familyHint(parseFilter(text))).toBe(family);
-  });
-});
-
 const addresses = ['10.0.0.1', '::ffff:a00:1', '2001:db8::1'];
 const leaf = fc.oneof(
   fc.nat({ max: ALL_STATES }).map((mask): FilterNode => ({ type: 'state', mask })),
@@ -87,7 +72,7 @@ const { node } = fc.letrec<{ node: FilterNode }>((tie) => ({
   ),
 }));
 
-it('no socket matches outside of the states and families that are announced', () => {
+it('no socket matches outside of the states that are announced', () => {
   const sockets = fc.record({
     state: fc.constantFrom(...Object.values(TcpState)),
     local: fc.constantFrom(...addresses),
@@ -99,7 +84,6 @@ it('no socket matches outside of the states and families that are announced', ()
       const table = tableOf([{ state, local, remote: local, inode }]);
       if (!compileFilter(ast, { namespaceLabel: 'host' })(table, 0)) return;
       expect(stateMask(ast) & (1 << state)).not.toBe(0);
-      expect([table.family(0), 'both']).toContain(familyHint(ast));
     }),
     { numRuns: 2000 },
   );

@@ -55,20 +55,7 @@ const UNACCEPTED_STATES = (1 << TcpState.ESTABLISHED) | (1 << TcpState.CLOSE_WAI
  */
 export function stateMask(ast: FilterAst): number {
   const states = ast.states ?? ALL_STATES;
-  return ast.expression === undefined ? states : states & setOf(ast.expression, false, ALL_STATES, statesOf);
-}
-
-const IPV4 = 1;
-const IPV6 = 2;
-
-/**
- * The address family of the sockets that can match. An IPv4 address asks for both: IPv6 sockets may hold it as a
- * v4-mapped one.
- */
-export function familyHint(ast: FilterAst): 4 | 6 | 'both' {
-  if (ast.family !== undefined) return ast.family;
-  const families = ast.expression === undefined ? 3 : setOf(ast.expression, false, IPV4 | IPV6, familiesOf);
-  return families === IPV4 ? 4 : families === IPV6 ? 6 : 'both';
+  return ast.expression === undefined ? states : states & statesOfNode(ast.expression, false);
 }
 
 function statesOf(node: LeafNode, negated: boolean): number {
@@ -78,24 +65,12 @@ function statesOf(node: LeafNode, negated: boolean): number {
   return node.type === 'unaccepted' ? UNACCEPTED_STATES : ALL_STATES;
 }
 
-function familiesOf(node: LeafNode, negated: boolean): number {
-  if (negated || (node.type !== 'host' && node.type !== 'port')) return IPV4 | IPV6;
-  const { family } = node;
-  if (family !== undefined) return family === 4 ? IPV4 : IPV6;
-  return node.type === 'host' && node.address?.length === 16 ? IPV6 : IPV4 | IPV6;
-}
-
-/** Bounds the set of values for which a node can hold, from bounds on its leaves. */
-function setOf(
-  node: FilterNode,
-  negated: boolean,
-  every: number,
-  ofLeaf: (node: LeafNode, negated: boolean) => number,
-): number {
-  if (node.type === 'not') return setOf(node.of, !negated, every, ofLeaf);
-  if (node.type !== 'and' && node.type !== 'or') return ofLeaf(node, negated) & every;
-  const sets = node.of.map((operand) => setOf(operand, negated, every, ofLeaf));
+/** Bounds the set of states for which a node can hold, from bounds on its leaves. */
+function statesOfNode(node: FilterNode, negated: boolean): number {
+  if (node.type === 'not') return statesOfNode(node.of, !negated);
+  if (node.type !== 'and' && node.type !== 'or') return statesOf(node, negated) & ALL_STATES;
+  const sets = node.of.map((operand) => statesOfNode(operand, negated));
   return (node.type === 'and') !== negated
-    ? sets.reduce((both, set) => both & set, every)
+    ? sets.reduce((both, set) => both & set, ALL_STATES)
     : sets.reduce((either, set) => either | set, 0);
 }

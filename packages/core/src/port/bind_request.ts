@@ -16,14 +16,6 @@ export const OPTIONS_OF: Readonly<Record<BindSet, ReuseOptions>> = {
   both: { reuseaddr: true, reuseport: true },
 };
 
-/** As a person says it: `a plain bind`, `SO_REUSEADDR`. */
-export const SET_WORDS: Readonly<Record<BindSet, string>> = {
-  plain: 'a plain bind',
-  reuseaddr: 'SO_REUSEADDR',
-  reuseport: 'SO_REUSEPORT',
-  both: 'SO_REUSEADDR with SO_REUSEPORT',
-};
-
 /** Where a program may bind. An IPv4 address mapped into IPv6 is written as the IPv4 address. */
 export interface BindAddress {
   family: 4 | 6;

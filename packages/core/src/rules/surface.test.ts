@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { TcpState } from '../tcp/states.ts';
+import { namespaceOf, type SocketSpec, snapshotOf } from '../testing.ts';
 import { RULES } from './mod.ts';
+import { contextOf } from './shared/testing.ts';
 
 /** The rules that lastack promises, by name. */
 const TABLE = [
@@ -55,6 +58,34 @@ describe('one rule = one file = one test = one docs page', () => {
   it('docs pages', () => {
     expect(names(DOCS_FOLDER, '.md', ['README'])).toEqual(TABLE);
   });
+});
+
+describe('a rule without needs is judged before anything is fetched', () => {
+  it.each(RULES.filter(({ needs }) => needs.length === 0).map((rule) => [rule.id, rule] as const))(
+    '%s',
+    (_id, rule) => {
+      const sockets = Array.from(
+        { length: 30_000 },
+        (_, index): SocketSpec => ({
+          state: TcpState.TIME_WAIT,
+          localPort: 32_768 + (index % 28_000),
+          remotePort: 443,
+          expiresMs: index,
+        }),
+      );
+      const early = () => {
+        throw new Error('asked too early');
+      };
+      const namespace = namespaceOf(sockets);
+      namespace.table.info = early;
+      for (const name of ['counters', 'options', 'paths', 'conntrack'])
+        Object.defineProperty(namespace, name, { get: early });
+      const snapshot = { ...snapshotOf([namespace]), owners: { get: early } };
+      Object.defineProperty(snapshot, 'activity', { get: early });
+      const context = { ...contextOf(snapshot), forecast: () => ({ kind: 'at', because: 'a test' }) as const };
+      expect(() => rule.diagnose(namespace, [], context)).not.toThrow();
+    },
+  );
 });
 
 describe.each(TABLE)('%s', (id) => {

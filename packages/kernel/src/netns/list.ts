@@ -1,4 +1,4 @@
-import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { type Note, printable } from '@lastack/core';
 import { readCgroup } from '../procfs/cgroup.ts';
 import { errorCode, isGone, reasonOf } from '../procfs/errors.ts';
@@ -33,7 +33,8 @@ interface Found {
 
 /**
  * Every network namespace that a process lives in or that has a name, the host's first. `host` is the one of process 1,
- * or of the kernel's own threads; where neither can be read, the caller's own is called `self`.
+ * or of the kernel's own threads; where neither can be read, the caller's own is called `self`, unless it shows itself to
+ * be the host's.
  */
 export function listNamespaces(query: NamespaceQuery): NamespaceRef[] {
   const { procRoot } = query;
@@ -43,13 +44,22 @@ export function listNamespaces(query: NamespaceQuery): NamespaceRef[] {
   for (const root of query.namedRoots) addNamed(query, root, found);
   const own = namespaceInode(`${procRoot}/thread-self/ns/net`) ?? namespaceInode(`${procRoot}/self/ns/net`);
   if (own !== undefined && !found.has(own)) found.set(own, { inode: own, path: `${procRoot}/thread-self/ns/net` });
-  const special = first === undefined ? { inode: own, label: 'self' } : { inode: first, label: 'host' };
+  const host = first ?? (isKernelsFirst(procRoot) ? own : undefined);
+  const special = host === undefined ? { inode: own, label: 'self' } : { inode: host, label: 'host' };
   const refs = [...found.values()].map((entry) => ({
     inode: entry.inode,
     label: entry.inode === special.inode ? special.label : labelOf(procRoot, entry),
     path: entry.inode === own ? `${procRoot}/thread-self/ns/net` : entry.path,
   }));
   return unique(refs).sort((left, right) => order(left, special.inode) - order(right, special.inode));
+}
+
+/** One value for the whole kernel, which it shows in its first network namespace only. */
+const FIRST_NAMESPACE_ONLY = 'sys/net/ipv4/tcp_max_orphans';
+
+/** Whether the caller's namespace is the one that the kernel started with: an ordinary user may not see who lives in it. */
+function isKernelsFirst(procRoot: string): boolean {
+  return existsSync(`${procRoot}/${FIRST_NAMESPACE_ONLY}`);
 }
 
 /** Adds the namespaces of all processes; returns the host's inode where it can be told. */

@@ -43,12 +43,6 @@ export function readParentPid(procRoot: string, pid: number): number | undefined
   return parseNumber(status?.match(/^PPid:\t(\d+)/m)?.[1]) || undefined;
 }
 
-/** Effective user id of a process. */
-export function readUid(procRoot: string, pid: number): number | undefined {
-  const status = readText(`${procRoot}/${pid}/status`);
-  return parseNumber(status?.match(/^Uid:\t\d+\t(\d+)/m)?.[1]);
-}
-
 /** Random id of this boot: what was recorded under another one speaks of other sockets. */
 export function readBootId(procRoot: string): string | undefined {
   return readText(`${procRoot}/sys/kernel/random/boot_id`)?.trim();

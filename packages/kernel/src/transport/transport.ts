@@ -16,7 +16,4 @@ export interface NetlinkTransport {
   close(): void;
 }
 
-/** Opens a transport; a separate one for each namespace, because a netlink socket belongs to one for its life. */
-export type OpenNetlink = (protocol: number) => NetlinkTransport;
-
 export const NetlinkProtocol = { ROUTE: 0, SOCK_DIAG: 4, NETFILTER: 12 } as const;

@@ -1,4 +1,4 @@
-import type { RawRows } from './endpoints.ts';
+import { ipv6Hash, type RawRows } from './endpoints.ts';
 import { AF_INET6, DiagField } from './inet_diag.ts';
 import { numberRows } from './number_rows.ts';
 import { LOCAL_WORD, mix, REMOTE_WORD, ROW_BYTES, ROW_WORDS } from './row_layout.ts';
@@ -30,7 +30,7 @@ export function rowsByDestination(
   return lists.filter(({ length }) => length > 0);
 }
 
-/** One loop without calls but one, over signed words: those above 2^31 would be boxed one by one. */
+/** One loop nearly without calls, over signed words: those above 2^31 would be boxed one by one. */
 function hashDestinations(
   bytes: Uint8Array,
   words: Int32Array,
@@ -49,8 +49,8 @@ function hashDestinations(
     let local = words[at + LOCAL_WORD];
     let remote = words[at + REMOTE_WORD];
     if (bytes[byte] === AF_INET6) {
-      local ^= Math.imul(words[at + LOCAL_WORD + 1], 31) ^ Math.imul(words[at + LOCAL_WORD + 3], 961);
-      remote ^= Math.imul(words[at + REMOTE_WORD + 1], 31) ^ Math.imul(words[at + REMOTE_WORD + 3], 961);
+      local = ipv6Hash(words, at + LOCAL_WORD);
+      remote = ipv6Hash(words, at + REMOTE_WORD);
     }
     const port = byte + DiagField.remotePort;
     hashes[index] = mix(remote, local, (bytes[port] << 8) | bytes[port + 1]);

@@ -48,9 +48,9 @@ export function rowsByRemote({ bytes, words }: RawRows, rows: ArrayLike<number>)
   return numberRows(rows, hashes, isSame);
 }
 
-function ipv6Hash(words: Int32Array, at: number): number {
+export function ipv6Hash(words: Int32Array, at: number): number {
   if (isMapped(words, at)) return words[at + 3];
-  return words[at] ^ Math.imul(words[at + 1], 31) ^ Math.imul(words[at + 2], 961) ^ Math.imul(words[at + 3], 29791);
+  return mix(mix(words[at], words[at + 1], words[at + 2]), words[at + 3], 0);
 }
 
 function isMapped(words: Int32Array, at: number): boolean {

@@ -56,29 +56,6 @@ export function encodeDumpRequest(
   );
 }
 
-/** As encodeDumpRequest, for one family, by the present request type. */
-export function encodeFamilyDumpRequest(
-  sequence: number,
-  family: number,
-  states: number,
-  extensions: number,
-  bytecode?: Uint8Array,
-): Uint8Array {
-  // struct inet_diag_req_v2: family, protocol, ext, pad, states, sockid (48 bytes)
-  const body = new Uint8Array(56);
-  body[0] = family;
-  body[1] = IPPROTO_TCP;
-  body[2] = extensions;
-  new DataView(body.buffer).setUint32(4, states >>> 0, LITTLE_ENDIAN);
-  return encodeMessage(
-    SOCK_DIAG_BY_FAMILY,
-    NlmFlag.REQUEST | NlmFlag.DUMP,
-    sequence,
-    body,
-    bytecode ? [[INET_DIAG_REQ_BYTECODE, bytecode]] : [],
-  );
-}
-
 export const ATTRIBUTE_HEADER_BYTES = 4;
 
 /** Offset of the first well-formed attribute of a type in [from, end), its header included; -1 when there is none. */

@@ -12,6 +12,8 @@ const BITS: Readonly<Record<Need | 'peer', number>> = {
   counters: 0,
   peer: 64,
 };
+/** The row is listed, whatever it is needed for. */
+const LISTED = 128;
 
 /** The rows of one namespace that rules look at. */
 export class Candidates {
@@ -55,7 +57,7 @@ export class Candidates {
     for (let index = 0; index < rows.length; index++) {
       const row = rows[index];
       if (marks[row] === 0) this.#rows.push(row);
-      marks[row] |= bits;
+      marks[row] |= bits | LISTED;
     }
   }
 }

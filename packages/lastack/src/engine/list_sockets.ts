@@ -238,7 +238,10 @@ class Listing {
 /** States that are reported as what they were asked for as: all but half-open requests and sockets without connection. */
 const PLAIN_STATES = [CLOSE, BOUND_INACTIVE, NEW_SYN_RECV].reduce((mask, state) => mask & ~(1 << state), 0x1fff);
 
-/** Only states are left to choose by, and the dump's mask has chosen by them. */
+/**
+ * Only states are left to choose by, and the dump's mask has chosen by them. The kernel looks at the state a moment before it
+ * writes it down: like ss, this shows a socket that moved on in between in its new state.
+ */
 function isChosenByState({ states = 0, expression }: FilterAst): boolean {
   return expression === undefined && (states & ~PLAIN_STATES) === 0;
 }

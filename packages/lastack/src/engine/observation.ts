@@ -198,10 +198,17 @@ const MANY_SOCKETS = 50_000;
  * compiles it compiles without inlining: each function runs for a few ten thousand sockets and then never again, so that
  * compiling takes as much processor time as running.
  */
-function prepareForMany(): void {
+function prepareForMany({ env }: Effects): void {
+  // V8 refuses a code cache that was written under other flags than those of the start.
+  if (env.LASTACK_CODE_CACHE === 'write') return;
   const { setFlagsFromString } = process.getBuiltinModule('node:v8');
   setFlagsFromString('--semi-space-growth-factor=16');
   setFlagsFromString('--no-turbo-inlining');
+}
+
+/** A little more than there were a moment ago: they come and go, and copying the table costs more than room. */
+function withRoom(sockets: number): number {
+  return Math.ceil(sockets * 1.02) + 500;
 }
 
 async function observeNamespace(
@@ -219,10 +226,10 @@ async function observeNamespace(
     interfaces: readInterfaces(isOwn ? effects : { procRoot: effects.procRoot }),
   }));
   const sockstat = read?.sockstat ?? {};
-  // A little more than there were a moment ago: they come and go, and copying the table costs more than room.
-  const [others, minisockets] = ['TCP.inuse', 'TCP.tw'].map((name) => Math.ceil((sockstat[name] ?? 0) * 1.02) + 500);
+  const others = withRoom((sockstat['TCP.inuse'] ?? 0) + (sockstat['TCP6.inuse'] ?? 0));
+  const minisockets = withRoom(sockstat['TCP.tw'] ?? 0);
   const expected = bytecode ? 0 : others + minisockets;
-  if (expected >= MANY_SOCKETS) prepareForMany();
+  if (expected >= MANY_SOCKETS) prepareForMany(effects);
   const table = new DiagTable(expected);
   if (expected >= MANY_SOCKETS) table.keepApart(others);
   const bulk = RowPacker.into(table, expected >= MANY_SOCKETS ? effects.compiled('pack_rows') : undefined);

@@ -39,7 +39,7 @@ export async function clearPath(
   }
   if (!flags.yes && !(await agreed(effects, text))) {
     effects.stderr.write('lastack: nothing was changed\n');
-    return Exit.OK;
+    return Exit.FOUND_OR_NO_MATCH;
   }
   const interruption = effects.interruptible();
   try {

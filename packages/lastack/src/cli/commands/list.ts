@@ -122,7 +122,7 @@ interface Printer extends SocketSink {
 
 type TimerHz = ListRequest['timerHz'];
 
-/** Read when the first socket asks for it: unpacking the kernel's configuration takes a few milliseconds. */
+/** Asked of the kernel once, when the first socket needs it. */
 function lazyTimerHz({ libc }: Effects): TimerHz {
   let known: { timerHz: number | undefined } | undefined;
   return () => {

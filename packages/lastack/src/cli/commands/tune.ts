@@ -125,7 +125,7 @@ function readPurpose(text: string | undefined): { profile?: TuningProfile; rule?
 
 function drift(effects: Effects, { json }: { json?: boolean }, root: string): number {
   const namespace = findNamespace(effects, undefined);
-  if (!isHostsOwn(effects, namespace)) {
+  if (!isHostsOwn(namespace)) {
     throw new UserError(
       `the files are applied to the host's own network namespace when it starts, and this is another (${namespaceText(namespace)}); as root: nsenter --net=/proc/1/ns/net lastack tune drift`,
       Exit.NOT_POSSIBLE,

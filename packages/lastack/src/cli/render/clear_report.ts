@@ -73,7 +73,7 @@ export class ClearReport {
 
   declined(): number {
     this.#effects.stderr.write('lastack: nothing was changed\n');
-    return Exit.OK;
+    return Exit.FOUND_OR_NO_MATCH;
   }
 
   /** From here on so many sockets are being cleared. */

@@ -50,7 +50,7 @@ export class MinisocketReport {
 
   declined(): number {
     this.#effects.stderr.write('lastack: nothing was changed\n');
-    return Exit.OK;
+    return Exit.FOUND_OR_NO_MATCH;
   }
 
   progress(done: number, count: number): void {

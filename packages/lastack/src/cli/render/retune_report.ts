@@ -82,7 +82,7 @@ export class RetuneReport {
 
   declined(): number {
     this.#effects.stderr.write('lastack: nothing was changed\n');
-    return Exit.OK;
+    return Exit.FOUND_OR_NO_MATCH;
   }
 
   progress(done: number): void {

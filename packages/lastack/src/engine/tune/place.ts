@@ -1,5 +1,5 @@
 import { type FilterAst, type Note, printable, requirements } from '@lastack/core';
-import { KernelError, type NamespaceRef, readSysctl } from '@lastack/kernel';
+import type { NamespaceRef } from '@lastack/kernel';
 import { type Effects, Exit, UserError } from '../../effects.ts';
 import { inside, namespacesIn } from '../namespaces.ts';
 
@@ -37,23 +37,10 @@ export function checkNamespaces(effects: Effects, filter: FilterAst): void {
 
 /** How listNamespaces calls the caller's own where it could not tell which the host's is. */
 const UNTOLD = 'self';
-/** One value for the whole kernel, which it shows in its first network namespace only. */
-const FIRST_NAMESPACE_ONLY = 'net/ipv4/tcp_max_orphans';
 
-/**
- * Whether the namespace, the caller's own, is the one that the host starts with and applies its files to. An ordinary user may
- * not see which one process 1 lives in; the kernel's first one is known by what only it shows.
- */
-export function isHostsOwn({ procRoot }: Effects, { label }: NamespaceRef): boolean {
-  if (label === 'host') return true;
-  if (label !== UNTOLD) return false;
-  try {
-    readSysctl(procRoot, FIRST_NAMESPACE_ONLY);
-    return true;
-  } catch (error) {
-    if (error instanceof KernelError) return error.code === 'EACCES';
-    throw error;
-  }
+/** Whether the namespace is the one that the host starts with and applies its files to. */
+export function isHostsOwn({ label }: NamespaceRef): boolean {
+  return label === 'host';
 }
 
 /** For a sentence. */

@@ -50,7 +50,7 @@ export interface SetPlan {
 export function planSet(effects: Effects, { words, netns, force, persist }: SetRequest): SetPlan {
   const wanted = readAssignments(words);
   const namespace = findNamespace(effects, netns);
-  if (persist && !isHostsOwn(effects, namespace)) {
+  if (persist && !isHostsOwn(namespace)) {
     throw new UserError(
       `--persist: files are applied to the host's own network namespace when it starts, and ${namespaceText(namespace)} is another; set it in what starts the container or namespace, and leave --persist out`,
       Exit.NOT_POSSIBLE,
