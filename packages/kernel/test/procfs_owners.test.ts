@@ -96,7 +96,7 @@ describe('owners in a made-up /proc', () => {
     expect(owners.get(101)?.map(({ pid }) => pid)).toEqual([20]);
     expect(notes).toEqual([
       {
-        what: 'sockets held by 2 processes not matched to an owner',
+        what: 'sockets that 2 processes may hold not matched to an owner',
         because: 'permission denied',
         todo: 'run as root or with CAP_SYS_PTRACE',
         incomplete: false,

@@ -47,6 +47,15 @@ export class ClosedPipe extends Error {
   override readonly name = 'ClosedPipe';
 }
 
+/** Writes what ends a command: its exit code holds whether or not somebody reads to the end. */
+export function writeLast(to: Pick<Stream, 'write'>, data: Parameters<Stream['write']>[0]): void {
+  try {
+    to.write(data);
+  } catch (error) {
+    if (!(error instanceof ClosedPipe)) throw error;
+  }
+}
+
 /** Ctrl-C or SIGTERM came: the reason of the signals of `interruptible`. */
 export class Interruption extends Error {
   override readonly name = 'Interruption';

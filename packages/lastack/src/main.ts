@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { growPipe, type Libc, loadLibc, monotonicMs } from '@lastack/kernel';
 import { fittedToTerminal } from './cli/narrow.ts';
 import { runCommandLine } from './cli/program.ts';
-import { ClosedPipe, type CompiledPart, type Effects, Exit, Interruption, type Stream } from './effects.ts';
+import { ClosedPipe, type CompiledPart, type Effects, Exit, Interruption, type Stream, writeLast } from './effects.ts';
 
 /** Who writes so much at once will write more. */
 const MUCH_BYTES = 1 << 16;
@@ -27,6 +27,13 @@ function stream(fd: number, expectMuch?: () => void): Stream {
       return fd === 2 ? process.stderr.columns : process.stdout.columns;
     },
   };
+}
+
+/** What goes wrong is told by the exit code, too: nobody need listen. */
+function heardOrNot(to: Stream): Stream {
+  const write = to.write.bind(to);
+  to.write = (data) => writeLast({ write }, data);
+  return to;
 }
 
 /** Loading node:tty loads node:net, which takes two milliseconds: not for pipes and files, which are no devices. */
@@ -69,8 +76,10 @@ async function ask(question: string): Promise<boolean> {
     .getBuiltinModule('node:readline')
     .createInterface({ input: process.stdin, output: process.stderr });
   try {
-    return await new Promise<boolean>((resolve) => {
+    return await new Promise<boolean>((resolve, reject) => {
       lines.question(question, (answer) => resolve(/^y(es)?$/i.test(answer.trim())));
+      // While it reads from a terminal, Ctrl-C is a key and no signal.
+      lines.once('SIGINT', () => reject(new Interruption()));
       lines.once('close', () => resolve(false));
     });
   } finally {
@@ -108,7 +117,7 @@ const effects: Effects = {
   argv: process.argv.slice(2),
   env: process.env,
   stdout: stream(1, () => growPipe(libc(), 1)),
-  stderr: fittedToTerminal(stream(2)),
+  stderr: fittedToTerminal(heardOrNot(stream(2))),
   now: () => Date.now(),
   monotonicMs,
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

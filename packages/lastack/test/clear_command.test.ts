@@ -54,6 +54,43 @@ describe.skipIf(missing !== undefined && !process.env.CI)('lastack clear', () =>
     });
   });
 
+  it('interrupted at the question ends with 130', async () => {
+    await inScenario('close-wait-close-forgotten', async (stage) => {
+      const clear = `${process.execPath} ${COMMAND} clear state close-wait`;
+      // The key, once the question stands: a terminal in raw mode hands it on as a byte.
+      const keys = "(sleep 2; printf '\\003'; sleep 1)";
+      const argv = [
+        '-t',
+        String(stage.observeIn.pid),
+        '-n',
+        '--',
+        'sh',
+        '-c',
+        `${keys} | script -qec "${clear}" /dev/null`,
+      ];
+      const { code, out } = await outcomeOf(start('nsenter', argv, { env: process.env }));
+      expect(out).toContain('nothing was changed');
+      expect(code).toBe(130);
+      expect(await stateCount(stage, 'CLOSE_WAIT')).toBe(5);
+    });
+  });
+
+  it('keeps the exit code of the doctor when nobody reads', async () => {
+    await inScenario('close-wait-close-forgotten', async (stage) => {
+      const doctor = `${process.execPath} ${COMMAND} --own-netns`;
+      const argv = [
+        '-t',
+        String(stage.observeIn.pid),
+        '-n',
+        '--',
+        'bash',
+        '-c',
+        `${doctor} | true; exit \${PIPESTATUS[0]}`,
+      ];
+      expect(await outcomeOf(start('nsenter', argv, { env: process.env }))).toMatchObject({ code: 1 });
+    });
+  });
+
   it.each(['close-wait', 'time-wait'])('is told no, changes nothing, and ends with 1 (%s)', async (state) => {
     const scenario = state === 'close-wait' ? 'close-wait-close-forgotten' : 'time-wait-port-pressure';
     await inScenario(scenario, async (stage) => {

@@ -126,6 +126,15 @@ describe.skipIf(SKIP)('on a host of its own', { timeout: LIMIT_MS }, () => {
     expect([await host.value('tcp_retries2'), await host.value('ip_local_port_range')]).toEqual(['15', '32768 60999']);
   });
 
+  it('wants --yes for a value with a caution where nobody can be asked', async () => {
+    const refused = await host.lastack('tune', 'set', 'tcp_fin_timeout=600');
+    expect(refused).toMatchObject({ code: 2, out: '' });
+    expect(refused.err).toMatch(/^lastack: tcp_fin_timeout: .*18 min.*; nothing was changed; say --yes .*\n$/);
+    expect(await host.value('tcp_fin_timeout')).toBe('60');
+    expect(await host.lastack('tune', 'set', 'tcp_fin_timeout=600', '--yes')).toMatchObject({ code: 0 });
+    expect(await host.value('tcp_fin_timeout')).toBe('600');
+  });
+
   it('changes nothing with --dry-run, and nothing when it is so already', async () => {
     const dry = await host.lastack('tune', 'set', 'tcp_fin_timeout=30', '--persist', '--dry-run');
     expect(dry).toMatchObject({ code: 0, err: '' });

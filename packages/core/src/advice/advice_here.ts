@@ -4,8 +4,12 @@ import type { Settings } from '../snapshot.ts';
 import type { JudgedAdvice } from './judge_advice.ts';
 
 /** What the settings that the advice is about are on this host, and what that means; a sentence each. */
-export function adviceHere({ settings: names }: Pick<JudgedAdvice, 'settings'>, settings: Settings): string[] {
-  return names.map((name) => `${meaningHere(name, settings) ?? absence(name)}.`);
+export function adviceHere(
+  { settings: names }: Pick<JudgedAdvice, 'settings'>,
+  settings: Settings,
+  timerHz: number | undefined,
+): string[] {
+  return names.map((name) => `${meaningHere(name, settings, { timerHz }) ?? absence(name)}.`);
 }
 
 /** The value of each, null where there is none or it could not be read. */

@@ -21,6 +21,12 @@ describe('time-wait-overflow finds', () => {
     expect(finding.remedies.at(-1)?.command).toBe('lastack tune set tcp_max_tw_buckets=2000');
   });
 
+  it('room for what is turned away in the time that a TIME_WAIT lasts', () => {
+    const [finding] = findIn(timeWaitOverflow, [], { settings, sockstat: { 'TCP.tw': 1_000 }, ...counted(10, 50) });
+    // 40 in half a second are 4,800 in a minute, beside the 1,000 there are.
+    expect(finding.remedies.at(-1)?.command).toBe('lastack tune set tcp_max_tw_buckets=5800');
+  });
+
   it('a full table, even without a second read', () => {
     const [finding] = findIn(timeWaitOverflow, [], { settings, sockstat: { 'TCP.tw': 1_000 } });
     expect(finding).toMatchObject({ severity: 'notice', count: 1_000 });

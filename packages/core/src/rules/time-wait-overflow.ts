@@ -1,4 +1,5 @@
 import type { Finding, Rule } from '../finding.ts';
+import { TIME_WAIT_MS } from '../forecast/timewait.ts';
 import type { NamespaceSnapshot } from '../snapshot.ts';
 import { counterEvidence, counterRise } from './shared/counters.ts';
 import { fixProgram, remedyList, setSysctl } from './shared/remedies.ts';
@@ -47,7 +48,7 @@ function findingOf(
         : setSysctl(
             namespace,
             'tcp_max_tw_buckets',
-            limit * 2,
+            limitFor(namespace, limit, rise),
             'raise the limit',
             'a few hundred bytes of kernel memory for each TIME_WAIT',
           ),
@@ -55,6 +56,14 @@ function findingOf(
     sockets: [],
     namespace,
   };
+}
+
+/** Room for what was turned away, should it go on at that rate for as long as a TIME_WAIT lasts; twice as much otherwise. */
+function limitFor({ counters }: NamespaceSnapshot, limit: number, rise: number): number {
+  const perMs = counters && counters.elapsedMs > 0 ? rise / counters.elapsedMs : 0;
+  const wanted = Math.max(limit * 2, limit + perMs * TIME_WAIT_MS);
+  const step = 10 ** Math.max(0, Math.floor(Math.log10(wanted)) - 1);
+  return Math.ceil(wanted / step) * step;
 }
 
 /** The namespace has as many TIME_WAIT sockets as it may have. A count since boot alone is old news and no finding. */

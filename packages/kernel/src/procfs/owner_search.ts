@@ -48,17 +48,19 @@ export class OwnerSearch {
   *#search(): Generator<undefined, void> {
     const { procRoot, onNote } = this.#query;
     const pids = listPids(procRoot);
-    const refusals = new Map<string, number>();
+    const refusals = new Map<string, number[]>();
     for (const pid of pids) {
       try {
         yield* this.#searchProcess(pid);
       } catch (error) {
         if (isGone(error) || isKernelThread(procRoot, pid)) continue;
         const reason = reasonOf(error);
-        refusals.set(reason, (refusals.get(reason) ?? 0) + 1);
+        const refused = refusals.get(reason);
+        if (refused) refused.push(pid);
+        else refusals.set(reason, [pid]);
       }
     }
-    for (const [reason, count] of refusals) onNote(unreadableNote(count, reason));
+    for (const [reason, refused] of refusals) onNote(unreadableNote(refused, reason));
     // Every pid namespace has a process 1: a list without it was filtered by the mount option hidepid.
     if (!pids.includes(1)) onNote(HIDDEN_NOTE);
   }
@@ -158,9 +160,10 @@ class Descriptors {
   }
 }
 
-function unreadableNote(count: number, reason: string): Note {
+function unreadableNote(pids: readonly number[], reason: string): Note {
+  const processes = pids.length === 1 ? `process ${pids[0]}` : `${pids.length} processes`;
   const note = {
-    what: `sockets held by ${count} ${count === 1 ? 'process' : 'processes'} not matched to an owner`,
+    what: `sockets that ${processes} may hold not matched to an owner`,
     because: reason,
     incomplete: false,
   };

@@ -1,6 +1,6 @@
 import { KernelError, NamespaceReturnError } from '@lastack/kernel';
 import { Command, CommanderError } from 'commander';
-import { ClosedPipe, type Effects, Exit, UserError } from '../effects.ts';
+import { ClosedPipe, type Effects, Exit, Interruption, UserError } from '../effects.ts';
 import { commandsFor } from './commands.ts';
 import { helpWidth, NARROW_HELP } from './narrow.ts';
 import { printable } from './render/printable.ts';
@@ -53,6 +53,10 @@ function explainFailure(error: unknown, effects: Effects): number {
     return Exit.NOT_POSSIBLE;
   }
   if (error instanceof ClosedPipe) return Exit.OK;
+  if (error instanceof Interruption) {
+    effects.stderr.write('lastack: interrupted, nothing was changed\n');
+    return Exit.INTERRUPTED;
+  }
   if (error instanceof NamespaceReturnError || isSystemError(error)) {
     effects.stderr.write(`lastack: ${printable(error.message)}\n`);
     return Exit.NOT_POSSIBLE;

@@ -1,5 +1,5 @@
 import type { JudgedAdvice, Settings } from '@lastack/core';
-import { readSettings } from '@lastack/kernel';
+import { readSettings, readTimerHz } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
 import { REMEDIES } from '../remedies/mod.ts';
 
@@ -7,6 +7,7 @@ import { REMEDIES } from '../remedies/mod.ts';
 export interface AdviceHost {
   settings: Settings;
   kernelRelease: string;
+  timerHz: number | undefined;
   /** Undefined where no verdict depends on it. */
   sockDestroy?: { available: boolean; because: string };
 }
@@ -14,7 +15,7 @@ export interface AdviceHost {
 /** The settings here; and, only where the advice needs it, whether the kernel has SOCK_DESTROY. Changes nothing. */
 export async function adviceHost(effects: Effects, parts: readonly JudgedAdvice[]): Promise<AdviceHost> {
   const settings = readSettings(effects);
-  const host = { settings, kernelRelease: effects.kernelRelease };
+  const host = { settings, kernelRelease: effects.kernelRelease, timerHz: readTimerHz(effects.libc()) };
   if (!parts.some(({ needsSockDestroy }) => needsSockDestroy)) return host;
   const refusal = await REMEDIES.destroy?.probe?.(effects);
   const available = refusal?.outcome !== 'unsupported';

@@ -77,7 +77,7 @@ export function clearCommand(program: Command, effects: Effects, done: (code: nu
     .description('end connections by the gentlest means that works, and look again whether they are gone')
     .argument('[filter-or-target...]', 'which sockets: the language of ls, or a target as in why')
     .option('--dry-run', 'show the plan and change nothing')
-    .option('--yes', 'do not ask')
+    .option('-y, --yes', 'do not ask')
     .option('--method <means>', `use this means only: ${MEANS.join(', ')}`)
     .option('--max <n>', 'refuse to touch more sockets than this', String(CLEAR_MAX))
     .option('--older-than <duration>', 'only sockets that are certainly longer in their state, for example 5m')

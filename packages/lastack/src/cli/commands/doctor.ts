@@ -9,7 +9,7 @@ import {
   probeSockDestroy,
 } from '@lastack/kernel';
 import type { Command } from 'commander';
-import { type Effects, Exit, UserError } from '../../effects.ts';
+import { type Effects, Exit, UserError, writeLast } from '../../effects.ts';
 import { withUsefulAdvice } from '../../engine/advice.ts';
 import { diagnose } from '../../engine/diagnose.ts';
 import type { Scope } from '../../engine/namespaces.ts';
@@ -38,7 +38,8 @@ export function doctorCommand(program: Command, effects: Effects, done: (code: n
 
 export async function doctor(effects: Effects, scope: Scope, options: DoctorOptions): Promise<number> {
   const diagnosis = await examine(effects, scope, readInterval(options.interval));
-  effects.stdout.write(
+  writeLast(
+    effects.stdout,
     options.json ? `${JSON.stringify(reportJson(diagnosis))}\n` : renderReport(diagnosis, pageOptions(effects)),
   );
   if (diagnosis.findings.length > 0) return Exit.FOUND_OR_NO_MATCH;

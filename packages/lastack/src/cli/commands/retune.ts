@@ -50,7 +50,7 @@ export function retuneCommand(program: Command, effects: Effects, done: (code: n
     .option('--every <duration>', 'with --follow: how often to look for new sockets', '250ms')
     .option('--listeners', 'include listeners: what they accept from then on inherits the options')
     .option('--dry-run', 'show what would change, with the forecasts, and change nothing')
-    .option('--yes', 'do not ask')
+    .option('-y, --yes', 'do not ask')
     .option('--max <n>', 'refuse to touch more sockets than this', '1000')
     .option('--all-netns', 'sockets of every network namespace that can be entered')
     .option('--json', 'one JSON document, schema lastack.retune/1')

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type Effects, Exit } from '../../effects.ts';
+import { type Effects, Exit, UserError } from '../../effects.ts';
 import { applySet } from '../../engine/tune/apply_set.ts';
 import { type BootValue, overriddenBy } from '../../engine/tune/drift.ts';
 import type { SetOutcome } from '../../engine/tune/outcome.ts';
@@ -68,7 +68,15 @@ function overriding({ items }: SetPlan, root: string): Map<string, BootValue> {
 async function agreed(effects: Effects, { items, namespace }: SetPlan, { yes, json }: SetFlags): Promise<boolean> {
   const isPlain =
     items.length === 1 && items.every(({ cautions, setting }) => cautions.length === 0 && setting.scope !== 'host');
-  if (yes || json || isPlain || !effects.isInteractive) return true;
+  if (yes || json || isPlain) return true;
+  if (!effects.isInteractive) {
+    const cautioned = items.find(({ cautions }) => cautions.length > 0);
+    if (!cautioned) return true;
+    const text = `${cautioned.setting.name}: ${cautioned.cautions[0]}`;
+    throw new UserError(
+      `${text}; nothing was changed; say --yes to set it without a terminal, or --dry-run to see all`,
+    );
+  }
   writeFitting(effects.stderr, items.flatMap((item) => changeLines(item, namespace.label)).join(''));
   return effects.ask(`set ${counted(items.length, 'setting')}? [y/N] `);
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Effects, Exit, UserError } from '../../effects.ts';
+import { type Effects, Exit, UserError, writeLast } from '../../effects.ts';
 import { withUsefulAdvice } from '../../engine/advice.ts';
 import { closeNamespaces, type Observation, observe } from '../../engine/observation.ts';
 import { fetchOwners } from '../../engine/second_pass.ts';
@@ -33,7 +33,8 @@ async function why(effects: Effects, words: string[], { json }: { json?: boolean
     const matches = findMatches(effects, observation, target);
     if (matches.length === 1) {
       const known = await explainConnection(effects, observation, matches[0]);
-      effects.stdout.write(
+      writeLast(
+        effects.stdout,
         json ? jsonLine(whyJson(known, closeViewOf(known))) : renderWhy(known, pageOptions(effects)),
       );
       return Exit.OK;
@@ -57,7 +58,7 @@ function reportNone(effects: Effects, observation: Observation, target: Target, 
   const labels = namespaces.slice(0, 5).map(({ label }) => label);
   const rest = namespaces.length > labels.length ? ` and ${namespaces.length - labels.length} more` : '';
   const places = `${counted(namespaces.length, 'network namespace')} (${labels.join(', ')}${rest})`;
-  if (json) effects.stdout.write(jsonLine(matchesJson({ ...observation, notes }, [])));
+  if (json) writeLast(effects.stdout, jsonLine(matchesJson({ ...observation, notes }, [])));
   effects.stderr.write(`lastack: no socket matches: looked for ${targetText(target)} in ${places}\n`);
   for (const note of notes) if (note.incomplete) effects.stderr.write(`lastack: ${noteLine(note)}\n`);
   return Exit.FOUND_OR_NO_MATCH;
@@ -75,7 +76,8 @@ function reportSeveral(
   const shown = matches.slice(0, OWNERS_SOUGHT).map(({ here }) => here);
   fetchOwners(effects, observation, rowsByNamespace(shown));
   const notes = withUsefulAdvice(effects, observation.notes);
-  effects.stdout.write(
+  writeLast(
+    effects.stdout,
     json
       ? jsonLine(matchesJson({ ...observation, notes }, matches))
       : renderMatches(matches, targetText(target), observation.owners, pageOptions(effects)),

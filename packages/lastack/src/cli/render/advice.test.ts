@@ -11,6 +11,7 @@ const plain = makeStyle(false);
 const host = {
   settings: DEFAULT_SETTINGS,
   kernelRelease: '6.18.0',
+  timerHz: 250,
   sockDestroy: { available: false, because: 'EOPNOTSUPP' },
 };
 const render = (text: string, width = 80, style = plain) =>

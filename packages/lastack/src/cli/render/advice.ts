@@ -61,12 +61,12 @@ function evidenceLines({ what, basis, where, repeat }: AdviceEvidence, width: nu
   ];
 }
 
-function hereLines(part: JudgedAdvice, { settings, sockDestroy }: AdviceHost, width: number): string[] {
+function hereLines(part: JudgedAdvice, { settings, sockDestroy, timerHz }: AdviceHost, width: number): string[] {
   const destroy =
     part.needsSockDestroy && sockDestroy
       ? [`SOCK_DESTROY: this kernel ${sockDestroy.available ? 'has it' : 'does not have it'} (${sockDestroy.because}).`]
       : [];
-  return [...adviceHere(part, settings), ...destroy].flatMap((line) => prose(line, width));
+  return [...adviceHere(part, settings, timerHz), ...destroy].flatMap((line) => prose(line, width));
 }
 
 function unknownLines(parts: readonly JudgedAdvice[], width: number): string[] {

@@ -132,7 +132,7 @@ export function sampleDiagnosis(): Diagnosis {
       owners: new Map([[900, [{ pid: 99, command: 'curl', fd: 5 }]]]),
       notes: [
         {
-          what: 'sockets held by 12 processes not matched to an owner',
+          what: 'sockets that 12 processes may hold not matched to an owner',
           because: 'permission denied',
           todo: 'run as root or with CAP_SYS_PTRACE',
           incomplete: false,

@@ -44,7 +44,7 @@ function isSingle(table: SocketTable, row: number): boolean {
 
 function ageOf({ ref: { namespace, row }, age }: WhyEnd): string | undefined {
   if (isSingle(namespace.table, row)) return undefined;
-  return (age && ageText(age)) ?? 'cannot be told: the kernel keeps no clock that would bound it';
+  return (age && ageText(age)) ?? 'cannot be told: the kernel keeps no clock that runs from the change of state';
 }
 
 function socketText(table: SocketTable, row: number): string {
@@ -70,7 +70,7 @@ function unheldText(table: SocketTable, row: number): string {
     case 'unaccepted':
       return 'no process yet: it waits in the accept queue of its listener';
     case 'minisocket':
-      return 'no process: what the kernel keeps of it is a few bytes and a clock';
+      return 'no process: what the kernel keeps of it is a few bytes and the timer that ends it';
     case 'request':
       return 'no process yet: the handshake is not complete';
     default:
