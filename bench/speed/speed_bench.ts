@@ -37,7 +37,7 @@ export async function speedBench(context: BenchContext): Promise<void> {
 function contests(command: string): Contest[] {
   const lastack = (...args: string[]) => ({
     label: ['lastack', ...args].join(' '),
-    argv: [process.execPath, command, ...args],
+    argv: [command, ...args],
   });
   const ss = (flags: string) => ({ label: `ss ${flags}`, argv: ['ss', flags] });
   return [
@@ -88,7 +88,7 @@ async function memoryBench({ command, print, progress }: BenchContext, where: Po
   print(`Memory, the greater of ${MEMORY_RUNS} runs\n\n${table(head, rows)}\n`);
 }
 
-/** Certificates that every Node reads at its start where this is set; what is measured then is mostly that. */
+/** Certificates that every Node reads at its start where this is set, unless it is lastack's. */
 const CERTIFICATES = 'NODE_EXTRA_CA_CERTS';
 
 async function startBench({ command, actorFile, print, progress }: BenchContext, output: DrainedPipe): Promise<void> {
@@ -99,7 +99,7 @@ async function startBench({ command, actorFile, print, progress }: BenchContext,
     const empty = await lab.namespace('lab-empty');
     const environments = process.env[CERTIFICATES] === undefined ? [[]] : [[], ['env', '-u', CERTIFICATES]];
     for (const prefix of environments) {
-      const ours = empty.enter([...prefix, process.execPath, command, 'ls']);
+      const ours = empty.enter([...prefix, command, 'ls']);
       const bare = empty.enter([...prefix, process.execPath, '-e', '0']);
       rows.push(await startRow(ours, bare, output, prefix.length > 0 ? ` without ${CERTIFICATES}` : ''));
     }

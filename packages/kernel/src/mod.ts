@@ -1,6 +1,7 @@
 export * from './bind_trial.ts';
 export * from './capabilities.ts';
 export * from './conntrack.ts';
+export * from './destroy_lanes.ts';
 export * from './dump.ts';
 export * from './duplicate.ts';
 export * from './errors.ts';

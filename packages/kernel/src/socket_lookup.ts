@@ -47,9 +47,6 @@ export async function lookupRows(
   table: DiagTable,
   rows?: readonly Row[],
 ): Promise<RowsNow> {
-  if (!rows && table.count > 0 && table.rowsIn(TcpState.TIME_WAIT).length === table.count) {
-    return askForTimeWait(transport, table);
-  }
   rows ??= Array.from({ length: table.count }, (_, row) => row);
   if (rows.length === 0) return { where: new Int32Array(0), table: new DiagTable() };
   // Listeners and merely bound sockets have no address pair that would find exactly them.
@@ -156,22 +153,15 @@ async function askForAll(transport: NetlinkTransport, table: DiagTable, rows: re
   return { where, table: now, incomplete };
 }
 
-/**
- * Sockets in TIME_WAIT never leave it but by vanishing, so that only those in it are looked at: mostly none any more. One
- * whose addresses are used again counts as gone, as it is.
- */
-async function askForTimeWait(transport: NetlinkTransport, table: DiagTable): Promise<RowsNow> {
-  const now = new DiagTable();
-  const incomplete = await dumpSockets(transport, { states: 1 << TcpState.TIME_WAIT }, (words, view, at, end) =>
-    now.append(words, view, at, end),
-  );
+/** Where each row of an earlier dump is in a later one, by cookie. GONE also for those whose addresses another socket has. */
+export function findByCookie(table: DiagTable, now: DiagTable): Int32Array {
   const where = new Int32Array(table.count).fill(GONE);
-  if (now.count === 0) return { where, table: now, incomplete };
+  if (now.count === 0) return where;
   const byCookie = new RowIndex(now, (row) => now.cookieLow(row));
   for (let row = 0; row < table.count; row++) {
     where[row] = byCookie.find(table.cookieLow(row), (candidate) => sameCookie(table, row, now, candidate));
   }
-  return { where, table: now, incomplete };
+  return where;
 }
 
 /** A socket without its connection is still bound, and listed as such, until its program closes it. */

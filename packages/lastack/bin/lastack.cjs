@@ -1,11 +1,18 @@
-#!/usr/bin/env node
-'use strict';
+#!/bin/sh
+true /*; export LASTACK_KEPT_CERTS="$NODE_EXTRA_CA_CERTS"; unset NODE_EXTRA_CA_CERTS; exec node "$0" "$@" # */;
+// The second line is for sh, and nearly all a comment to Node. With NODE_EXTRA_CA_CERTS in its environment Node reads every
+// certificate of the system before it runs anything, which takes longer than the rest of its start, and lastack speaks to
+// nobody by TLS. What it starts itself gets the variable back.
+//
 // Runs the bundle from V8's code cache, which saves compiling it at every start. The cache is only ever a shortcut:
 // where it is missing, or was made by another version of Node, V8 compiles the text as usual. Each command has one of its
 // own: reading what only others need would take longer than much of what they do.
 const fs = require('node:fs');
 const path = require('node:path');
 const vm = require('node:vm');
+
+if (process.env.LASTACK_KEPT_CERTS) process.env.NODE_EXTRA_CA_CERTS = process.env.LASTACK_KEPT_CERTS;
+delete process.env.LASTACK_KEPT_CERTS;
 
 const file = path.join(__dirname, '../dist/lastack.cjs');
 const [word = 'doctor'] = process.argv.slice(2);

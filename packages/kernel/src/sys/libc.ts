@@ -96,6 +96,7 @@ export function loadLibc(): Libc {
   const pidfdSendSignal = lazy('long syscall(long number, long fd, long signal, void *info, long flags)');
   const clockGetres = lazy('int clock_getres(int clock, void *resolution)');
   let sendto: Func | undefined;
+  let send: Func | undefined;
   const recvmmsg = library.func('int recvmmsg(int fd, void *headers, unsigned int count, int flags, void *timeout)');
   const aside = (call: Func, ...args: unknown[]) =>
     new Promise<number>((resolve, reject) => {
@@ -123,7 +124,10 @@ export function loadLibc(): Libc {
     recv: lazy('long recv(int fd, void *bytes, size_t length, int flags)'),
     messageBatch: (buffers) => messageBatch(buffers, (array) => koffi.address(array)),
     receiveBatch: (fd, batch, flags) => aside(recvmmsg, fd, batch.headers, batch.buffers.length, flags, null),
-    sendAside: (fd, bytes, length, flags) => aside(library.func(SEND), fd, bytes, length, flags),
+    sendAside: (fd, bytes, length, flags) => {
+      send ??= library.func(SEND);
+      return aside(send, fd, bytes, length, flags);
+    },
     setsockopt: lazy('int setsockopt(int fd, int level, int option, const void *value, unsigned int length)'),
     getsockopt: lazy('int getsockopt(int fd, int level, int option, void *value, void *length)'),
     setns: lazy('int setns(int fd, int type)'),

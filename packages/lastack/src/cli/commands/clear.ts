@@ -18,8 +18,9 @@ import type { Command } from 'commander';
 import { type Effects, Exit, UserError } from '../../effects.ts';
 import { applyContext } from '../../engine/apply_context.ts';
 import { clearSockets } from '../../engine/clear.ts';
-import { clearMinisockets, isMinisocketsOnly, matchMinisockets } from '../../engine/clear_minisockets.ts';
+import { clearListed, clearWhileListing, type MinisocketRun } from '../../engine/clear_minisockets.ts';
 import { diagnose } from '../../engine/diagnose.ts';
+import { countMinisockets, isMinisocketsOnly, matchMinisockets } from '../../engine/minisockets.ts';
 import type { Scope } from '../../engine/namespaces.ts';
 import { closeNamespaces, type Observation, observe, openNamespaces } from '../../engine/observation.ts';
 import { inBoth, rowsOfRefs, type SelectedRows, selectRows, targetsFor } from '../../engine/select_rows.ts';
@@ -288,20 +289,32 @@ async function clearTimeWait(
   const report = new MinisocketReport(effects, flags, notes);
   const opened = openNamespaces(effects, scope, notes);
   const interruption = effects.interruptible();
+  const { signal } = interruption;
+  const counts = opened.map((open) => countMinisockets(effects, open) ?? Number.POSITIVE_INFINITY);
+  let atMost = counts.reduce((sum, count) => sum + count, 0);
+  const run: MinisocketRun = {
+    effects,
+    filter,
+    limit,
+    journal: () => journalReady(effects),
+    signal,
+    notes,
+    progress: (done) => report.progress(done, atMost),
+  };
   try {
+    const refusal = await REMEDIES.destroy?.probe?.(effects);
+    if (flags.yes && !flags.dryRun && !refusal && atMost <= limit) {
+      return report.finished(await clearWhileListing(run, opened), scope, signal.aborted);
+    }
     const matches = await matchMinisockets(effects, opened, filter, notes);
     const count = matches.reduce((sum, { table }) => sum + table.count, 0);
     if (count === 0) return report.nothing(scope);
     checkLimit(count, limit);
-    const refusal = await REMEDIES.destroy?.probe?.(effects);
+    atMost = count;
     if (refusal) return report.refused(matches, refusal);
     if (flags.dryRun) return report.planned(matches);
     if (!flags.yes && !(await isAgreed(effects, count, CLEAR))) return report.declined();
-    const journal = await journalReady(effects);
-    const results = await clearMinisockets(matches, journal, interruption.signal, (done) =>
-      report.progress(done, count),
-    );
-    return report.finished(results, interruption.signal.aborted);
+    return report.finished(await clearListed(run, matches), scope, signal.aborted);
   } finally {
     interruption.release();
     closeNamespaces(opened);

@@ -1,7 +1,7 @@
 import type { Note, Refusal, Row } from '@lastack/core';
-import { GONE } from '@lastack/kernel';
 import { type Effects, Exit } from '../../effects.ts';
-import type { ClearedMinisockets, MinisocketMatch } from '../../engine/clear_minisockets.ts';
+import type { ClearedMinisockets } from '../../engine/clear_minisockets.ts';
+import type { MinisocketMatch } from '../../engine/minisockets.ts';
 import type { Scope } from '../../engine/namespaces.ts';
 import type { OutcomeResultJson } from '../../report/outcome_json.ts';
 import { writeFitting } from './fit_lines.ts';
@@ -18,6 +18,7 @@ export class MinisocketReport {
   readonly #json: boolean;
   readonly #dryRun: boolean;
   readonly #notes: readonly Note[];
+  #isProgressShown = false;
 
   constructor(effects: Effects, flags: { json?: boolean; dryRun?: boolean }, notes: readonly Note[]) {
     this.#effects = effects;
@@ -53,28 +54,27 @@ export class MinisocketReport {
     return Exit.FOUND_OR_NO_MATCH;
   }
 
-  progress(done: number, count: number): void {
+  /** @param atMost there may be fewer */
+  progress(done: number, atMost: number): void {
     const { stderr } = this.#effects;
-    if (count < PROGRESS_FROM || !stderr.isTerminal) return;
-    stderr.write(done >= count ? '\r\u001b[K' : `\r${done} of ${count} sockets`);
+    if (atMost < PROGRESS_FROM || !stderr.isTerminal) return;
+    stderr.write(`\r${done} of at most ${atMost} sockets`);
+    this.#isProgressShown = true;
   }
 
-  finished(results: readonly ClearedMinisockets[], interrupted: boolean): number {
-    const cleared = results.reduce((sum, one) => sum + one.cleared.cleared, 0);
-    const left = total(results) - cleared;
+  finished(results: readonly ClearedMinisockets[], scope: Scope, interrupted: boolean): number {
+    if (this.#isProgressShown) this.#effects.stderr.write('\r\u001b[K');
+    if (results.length === 0 && !interrupted) return this.nothing(scope);
+    const left = results.reduce((sum, one) => sum + one.left.size, 0);
     if (this.#json) {
-      this.#document(results, interrupted, ({ cleared: { where } }, row) => ({
-        outcome: where[row] > GONE ? 'still-stuck' : 'cleared',
+      this.#document(results, interrupted, (result, row) => ({
+        outcome: result.left.has(row) ? 'still-stuck' : 'cleared',
       }));
     } else {
-      this.#effects.stdout.write(`${cleared} cleared${left > 0 ? `, ${left} still-stuck` : ''}\n`);
-    }
-    for (const { open, cleared: each } of results) {
-      if (each.incomplete)
-        this.#effects.stderr.write(`lastack: looking again in ${open.ref.label}: ${each.incomplete}\n`);
+      this.#effects.stdout.write(`${total(results) - left} cleared${left > 0 ? `, ${left} still-stuck` : ''}\n`);
     }
     if (interrupted) return this.#end(Exit.INTERRUPTED);
-    return this.#end(left > 0 ? Exit.PARTIAL : Exit.OK);
+    return this.#end(left > 0 || this.#notes.some(({ incomplete }) => incomplete) ? Exit.PARTIAL : Exit.OK);
   }
 
   #end(code: number): number {

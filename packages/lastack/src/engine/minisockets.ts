@@ -1,0 +1,66 @@
+import { type FilterAst, type MeansId, type Note, stateMask, TcpState } from '@lastack/core';
+import { DiagTable, readSockstat } from '@lastack/kernel';
+import type { Effects } from '../effects.ts';
+import { listSockets } from './list_sockets.ts';
+import { inside } from './namespaces.ts';
+import type { OpenNamespace } from './observation.ts';
+
+/** TIME_WAIT sockets of one namespace, in columns: nobody holds them, nothing is lost with them, there may be 300,000. */
+export interface MinisocketMatch {
+  open: OpenNamespace;
+  table: DiagTable;
+}
+
+/** Whether a filter can only match TIME_WAIT sockets, and only SOCK_DESTROY is asked for: the fast way applies. */
+export function isMinisocketsOnly(filter: FilterAst | undefined, forced: MeansId | undefined): filter is FilterAst {
+  if (!filter || (forced !== undefined && forced !== 'destroy')) return false;
+  return stateMask(filter) === 1 << TcpState.TIME_WAIT;
+}
+
+/**
+ * How many sockets a namespace has in TIME_WAIT now, those in FIN_WAIT2 without an owner included. 0 only when there is
+ * none: the kernel counts one until nobody can find it any more. Undefined where that cannot be read.
+ */
+export function countMinisockets(effects: Effects, { ref }: OpenNamespace): number | undefined {
+  return inside(effects, ref, [], () => readSockstat(effects)['TCP.tw']);
+}
+
+/** A table that must grow is copied again and again; a few come while the others are listed. */
+export function tableFor(expected: number | undefined): DiagTable {
+  return new DiagTable(expected === undefined ? 0 : Math.ceil(expected * 1.02) + 500);
+}
+
+/**
+ * Lists the sockets of a namespace that match into a table.
+ * @param onRows called each time some have come
+ */
+export async function listMinisockets(
+  effects: Effects,
+  { open, table }: MinisocketMatch,
+  filter: FilterAst,
+  notes: Note[],
+  onRows?: () => void,
+): Promise<void> {
+  const request = { filter, withOwners: false, streaming: true, timerHz: () => undefined, stuck: undefined };
+  await listSockets(effects, open, request, notes, {
+    into: table,
+    add: (source, row) => table.copyRow(source, row),
+    read: onRows,
+  });
+}
+
+/** Rejects with KernelError. */
+export async function matchMinisockets(
+  effects: Effects,
+  opened: readonly OpenNamespace[],
+  filter: FilterAst,
+  notes: Note[],
+): Promise<MinisocketMatch[]> {
+  const matches: MinisocketMatch[] = [];
+  for (const open of opened) {
+    const match = { open, table: tableFor(countMinisockets(effects, open)) };
+    await listMinisockets(effects, match, filter, notes);
+    if (match.table.count > 0) matches.push(match);
+  }
+  return matches;
+}
