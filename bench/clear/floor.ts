@@ -1,4 +1,14 @@
-import { DestroyLanes, DiagTable, dumpSockets, loadLibc, NetlinkProtocol, openNetlink } from '@lastack/kernel';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import {
+  DestroyLanes,
+  DiagTable,
+  dumpSockets,
+  loadLibc,
+  NetlinkProtocol,
+  openNetlink,
+  RequestPacker,
+} from '@lastack/kernel';
 import { type BulkPlan, buildBulk, Lab } from '@lastack/lab';
 import { inNamespaceOf } from '../lib/blocking_netlink.ts';
 import { type DrainedPipe, measure } from '../lib/child.ts';
@@ -25,6 +35,7 @@ export async function clearFloor(
 ): Promise<Floor> {
   const [starts, ends]: number[][] = [[], []];
   const libc = loadLibc();
+  const program = new WebAssembly.Module(readFileSync(path.join(path.dirname(actorFile), 'pack_rows.wasm')));
   for (let round = 0; round < rounds; round++) {
     const lab = new Lab({ actorFile });
     try {
@@ -33,14 +44,16 @@ export async function clearFloor(
       const [listing, ending] = [open(), open()];
       starts.push((await measure(BARE_NODE, output)).elapsedMs);
       const startedMs = performance.now();
-      const table = new DiagTable(plan.timeWait * 2);
-      const lanes = new DestroyLanes(ending, table);
+      const lanes = new DestroyLanes(ending, { expected: plan.timeWait });
+      const rest = new DiagTable();
+      const bulk = RequestPacker.into(lanes, program);
       await dumpSockets(
         listing,
-        { states: TIME_WAIT_STATE },
-        (words, view, at, end) => table.append(words, view, at, end),
+        { states: TIME_WAIT_STATE, bulk },
+        (words, view, at, end) => rest.append(words, view, at, end),
         () => lanes.advance(),
       );
+      lanes.addRows(rest);
       await lanes.finish();
       ends.push(performance.now() - startedMs);
       for (const transport of [listing, ending]) transport.close();

@@ -1,5 +1,6 @@
 import type { NetlinkTransport } from './transport/transport.ts';
-import { DESTROY_REQUEST_BYTES, DestroyRequests } from './wire/destroy_requests.ts';
+import { CookieList } from './wire/cookie_list.ts';
+import { cookiesOf, DESTROY_REQUEST_BYTES, DestroyRequests } from './wire/destroy_requests.ts';
 import type { DiagTable } from './wire/socket_table.ts';
 
 /** Messages per system call at most: a send may hold SO_SNDBUF - 32 bytes, 2957 messages by default. */
@@ -8,90 +9,127 @@ const SEND_MESSAGES = 2900;
 const FEWEST_MESSAGES = 512;
 /**
  * Sends under way at once. Nearly all of the work is the kernel's, done on the threads that Node has for that: four, and
- * one of them receives the list.
+ * one of them receives the list. One send more waits its turn, so that none of them is idle until this thread notices.
  */
-const LANES = 3;
+const LANES = 4;
+const CHUNK_ROWS = 512;
 
 export interface LanesOptions {
+  /** So many sockets are expected. */
+  expected?: number;
+  /** So many may be ended; those that are added then are only counted. */
+  limit?: number;
   /** Nothing is sent any more once it is aborted. */
   signal?: AbortSignal;
-  /** Rows from this one on are left alone. */
-  limit?: number;
-  /** Called after each send with the number of rows dealt with. */
+  /** Called after each send with the number of sockets dealt with. */
   onProgress?(done: number): void;
 }
 
+/** Requests for one send. */
+class Load {
+  readonly bytes = new Uint8Array(SEND_MESSAGES * DESTROY_REQUEST_BYTES);
+  count = 0;
+}
+
 /**
- * Ends the sockets of a table, by identity, while it is still being filled: `advance` each time rows came, `finish` behind
- * the last. What failed is not told; look the sockets up again. The transport is of no use for anything else afterwards:
- * answers to what failed lie in it unread.
+ * Ends sockets by identity, many at once, while others are still being added: nothing is sent before the first `advance`.
+ * What failed is not told; look the sockets up again. The transport is of no use for anything else afterwards: the answers
+ * to what failed lie in it unread.
  */
 export class DestroyLanes {
+  /** Whom it was asked to end. */
+  readonly asked: CookieList;
+  /** Added beyond the limit, and left alone. */
+  overLimit = 0;
   readonly #transport: NetlinkTransport;
-  readonly #table: DiagTable;
   readonly #options: LanesOptions;
-  readonly #idle = Array.from({ length: LANES }, () => new DestroyRequests(SEND_MESSAGES, 0));
-  /** Every row before this one was sent, or is being sent. */
-  #next = 0;
+  readonly #waiting: Load[] = [];
+  readonly #free: Load[] = [];
+  #filling: Load | undefined;
+  #underWay = 0;
   #done = 0;
-  #isLast = false;
   #failure: { error: unknown } | undefined;
+  /** Set when nothing more is to come. */
   #finished: (() => void) | undefined;
 
-  constructor(transport: NetlinkTransport, table: DiagTable, options: LanesOptions = {}) {
+  constructor(transport: NetlinkTransport, options: LanesOptions = {}) {
     this.#transport = transport;
-    this.#table = table;
     this.#options = options;
+    this.asked = new CookieList(options.expected);
   }
 
-  /** Rows that came since are ended as lanes become free. Returns at once. */
+  /** The first `count` of SOCK_DESTROY requests, one behind the other, and their cookies (low half, high half). Copied. */
+  addRequests(requests: Uint8Array, cookies: Uint32Array, count: number): void {
+    const allowed = Math.min(count, (this.#options.limit ?? Number.POSITIVE_INFINITY) - this.asked.count);
+    this.overLimit += count - allowed;
+    this.asked.add(cookies, allowed);
+    for (let at = 0; at < allowed; ) {
+      this.#filling ??= this.#free.pop() ?? new Load();
+      const load = this.#filling;
+      const size = Math.min(allowed - at, SEND_MESSAGES - load.count);
+      const part = requests.subarray(at * DESTROY_REQUEST_BYTES, (at + size) * DESTROY_REQUEST_BYTES);
+      load.bytes.set(part, load.count * DESTROY_REQUEST_BYTES);
+      load.count += size;
+      at += size;
+      if (load.count === SEND_MESSAGES) this.#close(load);
+    }
+  }
+
+  /** All rows of a table but those without identity. */
+  addRows(table: DiagTable): void {
+    const requests = new DestroyRequests(CHUNK_ROWS, 0);
+    for (let from = 0; from < table.count; from += CHUNK_ROWS) {
+      const to = Math.min(from + CHUNK_ROWS, table.count);
+      const count = requests.encode(table.raw(), undefined, from, to, 0, () => undefined);
+      this.addRequests(requests.bytes, cookiesOf(requests.bytes, count), count);
+    }
+  }
+
+  /** Sends what was added, as far as there are lanes free and it is worth it. Returns at once. */
   advance(): void {
-    while (this.#idle.length > 0 && this.#waiting >= (this.#isLast ? 1 : FEWEST_MESSAGES)) this.#start();
-    if (this.#isLast && this.#idle.length === LANES) this.#finished?.();
+    while (this.#underWay < LANES && !this.#failure && !this.#options.signal?.aborted) {
+      const fewest = this.#finished ? 1 : FEWEST_MESSAGES;
+      if (this.#waiting.length === 0 && this.#filling && this.#filling.count >= fewest) this.#close(this.#filling);
+      const load = this.#waiting.shift();
+      if (!load) break;
+      void this.#send(load);
+    }
+    if (this.#underWay === 0) this.#finished?.();
   }
 
   /**
-   * All rows have come. Resolves when the kernel has dealt with each, to how many it was asked to end. Rejects with
-   * KernelError when that could not be sent, once nothing is under way any more.
+   * Nothing more is to come for now. Resolves when the kernel has dealt with all that was added. Rejects with KernelError
+   * when that could not be sent, once nothing is under way any more.
    */
-  async finish(): Promise<number> {
-    this.#isLast = true;
+  async finish(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#finished = resolve;
       this.advance();
     });
+    this.#finished = undefined;
     if (this.#failure) throw this.#failure.error;
-    return this.#done;
   }
 
-  get #waiting(): number {
-    if (this.#failure || this.#options.signal?.aborted) return 0;
-    return Math.min(this.#table.count, this.#options.limit ?? Number.POSITIVE_INFINITY) - this.#next;
+  #close(load: Load): void {
+    this.#waiting.push(load);
+    this.#filling = undefined;
   }
 
-  #start(): void {
-    const requests = this.#idle.pop();
-    if (!requests) return;
-    const from = this.#next;
-    const to = from + Math.min(this.#waiting, SEND_MESSAGES);
-    this.#next = to;
-    const count = requests.encode(this.#table.raw(), undefined, from, to, 1, () => undefined);
-    const bytes = requests.bytes.subarray(0, count * DESTROY_REQUEST_BYTES);
-    void this.#send(bytes)
-      .catch((error: unknown) => {
-        this.#failure ??= { error };
-      })
-      .then(() => {
-        this.#idle.push(requests);
-        this.#done += to - from;
-        this.#options.onProgress?.(this.#done);
-        this.advance();
-      });
-  }
-
-  async #send(bytes: Uint8Array): Promise<void> {
-    if (bytes.length === 0) return;
-    if (this.#transport.sendAside) await this.#transport.sendAside(bytes);
-    else this.#transport.send(bytes);
+  /** Never rejects. */
+  async #send(load: Load): Promise<void> {
+    this.#underWay++;
+    try {
+      const bytes = load.bytes.subarray(0, load.count * DESTROY_REQUEST_BYTES);
+      if (this.#transport.sendAside) await this.#transport.sendAside(bytes);
+      else this.#transport.send(bytes);
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+    this.#underWay--;
+    this.#done += load.count;
+    load.count = 0;
+    this.#free.push(load);
+    this.#options.onProgress?.(this.#done);
+    this.advance();
   }
 }

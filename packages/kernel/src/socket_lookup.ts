@@ -3,6 +3,7 @@ import { dumpSockets } from './dump.ts';
 import { KernelError } from './errors.ts';
 import { identityTable, type SocketIdentity } from './socket_identity.ts';
 import type { NetlinkTransport } from './transport/transport.ts';
+import type { CookieList } from './wire/cookie_list.ts';
 import { endpointHash } from './wire/endpoints.ts';
 import { DIAG_MESSAGE_BYTES, IPPROTO_TCP, SOCK_DIAG_BY_FAMILY } from './wire/inet_diag.ts';
 import { encodeMessage, errorOf, LITTLE_ENDIAN, NLMSG_HEADER_BYTES, NlmFlag, NlmsgType } from './wire/netlink.ts';
@@ -153,13 +154,15 @@ async function askForAll(transport: NetlinkTransport, table: DiagTable, rows: re
   return { where, table: now, incomplete };
 }
 
-/** Where each row of an earlier dump is in a later one, by cookie. GONE also for those whose addresses another socket has. */
-export function findByCookie(table: DiagTable, now: DiagTable): Int32Array {
-  const where = new Int32Array(table.count).fill(GONE);
+/** Where each of these sockets is in a later dump, by its cookie: a row, or GONE, also where another has its addresses. */
+export function findCookies(cookies: CookieList, now: DiagTable): Int32Array {
+  const where = new Int32Array(cookies.count).fill(GONE);
   if (now.count === 0) return where;
   const byCookie = new RowIndex(now, (row) => now.cookieLow(row));
-  for (let row = 0; row < table.count; row++) {
-    where[row] = byCookie.find(table.cookieLow(row), (candidate) => sameCookie(table, row, now, candidate));
+  for (let index = 0; index < cookies.count; index++) {
+    const low = cookies.low(index);
+    const high = cookies.high(index);
+    where[index] = byCookie.find(low, (row) => now.cookieLow(row) === low && now.cookieHigh(row) === high);
   }
   return where;
 }

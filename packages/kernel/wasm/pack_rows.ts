@@ -10,6 +10,9 @@ export const REPLY: usize = memory.data(ROOM);
 export const ROWS: usize = memory.data(ROOM);
 /** Those of them that are in TIME_WAIT, where these are kept apart. */
 export const MINISOCKET_ROWS: usize = memory.data(ROOM);
+/** SOCK_DESTROY requests for them, which are shorter, and their cookies. */
+export const REQUESTS: usize = memory.data(ROOM);
+export const COOKIES: usize = memory.data(ROOM / 11);
 
 /** Rows packed by the last call. */
 export let rowCount: i32 = 0;
@@ -28,6 +31,16 @@ const HAS_MARK: u32 = 2;
 const HAS_V6ONLY: u32 = 4;
 const IS_V6ONLY: u32 = 8;
 const TIME_WAIT: u8 = 6;
+/** nlmsghdr and struct inet_diag_req_v2 (include/uapi/linux/inet_diag.h). */
+const REQUEST_BYTES: u32 = 72;
+const SOCK_DESTROY: u16 = 21;
+const NLM_F_REQUEST: u16 = 1;
+const IPPROTO_TCP: u8 = 6;
+/** struct inet_diag_sockid, in a row and in a request. */
+const ROW_SOCKET_ID: usize = 4;
+const REQUEST_SOCKET_ID: usize = 24;
+const SOCKET_ID_BYTES: usize = 48;
+const ROW_COOKIE: usize = 44;
 
 /**
  * Packs messages from `at` on, up to the first that is no socket of this dump, or until the room for rows is full.
@@ -84,4 +97,33 @@ function packRow(row: usize, socket: usize, end: usize): void {
   store<u64>(row + 72, cgroup);
   store<u32>(row + 80, mark);
   store<u32>(row + 84, present);
+}
+
+/**
+ * Writes requests to end the sockets in ROWS, by identity. One without a cookie of its own has none: 0 matches no socket, and
+ * all ones would match any of that address.
+ * @returns how many
+ */
+export function requestRows(): i32 {
+  let request = REQUESTS;
+  let cookies = COOKIES;
+  const end = ROWS + <usize>rowCount * ROW_BYTES;
+  for (let row = ROWS; row < end; row += ROW_BYTES) {
+    const cookie = load<u64>(row + ROW_COOKIE);
+    if (cookie == 0 || cookie == u64.MAX_VALUE) continue;
+    store<u32>(request, REQUEST_BYTES);
+    store<u16>(request + 4, SOCK_DESTROY);
+    store<u16>(request + 6, NLM_F_REQUEST);
+    store<u64>(request + 8, 0);
+    store<u8>(request + 16, load<u8>(row));
+    store<u8>(request + 17, IPPROTO_TCP);
+    store<u16>(request + 18, 0);
+    store<u32>(request + 20, 0xffff_ffff);
+    for (let byte: usize = 0; byte < SOCKET_ID_BYTES; byte += 8)
+      store<u64>(request + REQUEST_SOCKET_ID + byte, load<u64>(row + ROW_SOCKET_ID + byte));
+    store<u64>(cookies, cookie);
+    request += REQUEST_BYTES;
+    cookies += 8;
+  }
+  return <i32>((request - REQUESTS) / REQUEST_BYTES);
 }

@@ -2,7 +2,15 @@ import { mkdtempSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type ClearTarget, TcpState } from '@lastack/core';
-import { DestroyCode, destroyRows, destroySockets, GONE, KernelError, lookupRows, lookupSockets } from '@lastack/kernel';
+import {
+  DestroyCode,
+  destroyRows,
+  destroySockets,
+  GONE,
+  KernelError,
+  lookupRows,
+  lookupSockets,
+} from '@lastack/kernel';
 import { Lab, pair, runScenario } from '@lastack/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleActor } from '../../lab/test/actor-file.ts';

@@ -82,6 +82,18 @@ export class DestroyRequests {
   }
 }
 
+/** The cookies of the first `count` requests: low half, high half. */
+export function cookiesOf(requests: Uint8Array, count: number): Uint32Array {
+  const words = new Uint32Array(requests.buffer, requests.byteOffset, count * REQUEST_WORDS);
+  const cookies = new Uint32Array(count * 2);
+  for (let index = 0; index < count; index++) {
+    const at = (index + 1) * REQUEST_WORDS - 2;
+    cookies[index * 2] = words[at];
+    cookies[index * 2 + 1] = words[at + 1];
+  }
+  return cookies;
+}
+
 /** A cookie of all ones would match any socket of that address, even a listener; 0 matches none. */
 function isIdentity(low: number, high: number): boolean {
   return (low | high) !== 0 && (low & high) !== -1;

@@ -1,14 +1,9 @@
 import type { FilterAst, Note, Row } from '@lastack/core';
-import { DestroyLanes, DiagTable, findByCookie, GONE } from '@lastack/kernel';
+import { CookieList, DestroyLanes, DiagTable, findCookies, GONE, RequestPacker } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
 import type { Journal } from '../journal/journal.ts';
-import { countMinisockets, listMinisockets, type MinisocketMatch, tableFor } from './minisockets.ts';
+import { countMinisockets, listMinisockets, type MinisocketMatch, tableOfMinisockets } from './minisockets.ts';
 import type { OpenNamespace } from './observation.ts';
-
-export interface ClearedMinisockets extends MinisocketMatch {
-  /** Rows of the table that are still there. */
-  left: ReadonlySet<Row>;
-}
 
 /** What is to be ended, and what all namespaces of one run have in common. */
 export interface MinisocketRun {
@@ -16,7 +11,7 @@ export interface MinisocketRun {
   filter: FilterAst;
   /** So many sockets may be ended in all. */
   limit: number;
-  /** Asked for once, before the first change. */
+  /** Asked for before the first change. */
   journal(): Promise<Journal>;
   /** Nothing more is ended once it is aborted. */
   signal: AbortSignal;
@@ -25,18 +20,27 @@ export interface MinisocketRun {
   progress(done: number): void;
 }
 
+/** Of one namespace. */
+export interface ClearedMinisockets {
+  cleared: number;
+  /** They match, and are still there. */
+  left: number;
+}
+
+export interface ClearedMatch extends ClearedMinisockets, MinisocketMatch {
+  /** Rows of the table that are still there. */
+  leftRows: ReadonlySet<Row>;
+}
+
 /** Ends what was listed and agreed to, and looks again. Rejects with KernelError or UserError. */
-export async function clearListed(
-  run: MinisocketRun,
-  matches: readonly MinisocketMatch[],
-): Promise<ClearedMinisockets[]> {
-  const results: ClearedMinisockets[] = [];
+export async function clearListed(run: MinisocketRun, matches: readonly MinisocketMatch[]): Promise<ClearedMatch[]> {
+  const results: ClearedMatch[] = [];
   const journal = await run.journal();
+  let before = 0;
   for (const match of matches) {
     if (run.signal.aborted) break;
-    const clearing = new Clearing(run, match, countIn(results));
-    clearing.record(journal, String(match.table.count));
-    results.push(await clearing.endListed());
+    results.push(await new Clearing(run, match.open, before).clearTable(match.table, journal));
+    before += match.table.count;
   }
   return results;
 }
@@ -50,127 +54,144 @@ export async function clearWhileListing(
   opened: readonly OpenNamespace[],
 ): Promise<ClearedMinisockets[]> {
   const results: ClearedMinisockets[] = [];
+  let before = 0;
   for (const open of opened) {
     if (run.signal.aborted) break;
     const expected = countMinisockets(run.effects, open);
     if (expected === 0) continue;
-    const clearing = new Clearing(run, { open, table: tableFor(expected) }, countIn(results));
-    const result = await clearing.listAndEnd(`up to ${expected}`);
-    if (result.table.count > 0) results.push(result);
+    const result = await new Clearing(run, open, before, expected).listAndClear();
+    before += result.cleared + result.left;
+    if (result.cleared + result.left > 0) results.push(result);
   }
   return results;
-}
-
-function countIn(matches: readonly MinisocketMatch[]): number {
-  return matches.reduce((sum, { table }) => sum + table.count, 0);
 }
 
 /** In one namespace. */
 class Clearing {
   readonly #run: MinisocketRun;
-  readonly #match: MinisocketMatch;
-  readonly #allowed: number;
+  readonly #open: OpenNamespace;
+  readonly #expected: number | undefined;
   readonly #lanes: DestroyLanes;
   #written: { journal: Journal; id: number; summary: string; data: object } | undefined;
 
   /** @param before sockets of other namespaces */
-  constructor(run: MinisocketRun, match: MinisocketMatch, before: number) {
+  constructor(run: MinisocketRun, open: OpenNamespace, before: number, expected?: number) {
     this.#run = run;
-    this.#match = match;
-    this.#allowed = run.limit - before;
+    this.#open = open;
+    this.#expected = expected;
     // The second connection serves walks over merely bound sockets: none for TIME_WAIT.
-    this.#lanes = new DestroyLanes(match.open.diagAside, match.table, {
+    this.#lanes = new DestroyLanes(open.diagAside, {
+      expected,
+      limit: run.limit - before,
       signal: run.signal,
-      limit: this.#allowed,
       onProgress: (done) => run.progress(before + done),
     });
   }
 
-  /** To be written before the first is ended. @throws UserError when it cannot be */
-  record(journal: Journal, count: string): void {
-    const { ref } = this.#match.open;
-    const command = this.#run.effects.argv.join(' ');
-    const summary = `destroy ${count} TIME_WAIT sockets in ${ref.label} (lastack ${command})`;
-    const data = { netns: ref.inode, label: ref.label, command, count };
-    this.#written = { journal, id: journal.begin({ action: 'destroy', summary, data }), summary, data };
+  async clearTable(table: DiagTable, journal: Journal): Promise<ClearedMatch> {
+    this.#record(journal, String(table.count));
+    this.#lanes.addRows(table);
+    await this.#lanes.finish();
+    const leftRows = new Set<Row>();
+    const cookies = CookieList.of(table);
+    findCookies(cookies, await this.#matchingNow()).forEach((at, row) => {
+      if (at !== GONE) leftRows.add(row);
+    });
+    return { open: this.#open, table, leftRows, ...this.#ended(table.count - leftRows.size, leftRows.size) };
   }
 
-  async listAndEnd(count: string): Promise<ClearedMinisockets> {
+  async listAndClear(): Promise<ClearedMinisockets> {
+    const lanes = this.#lanes;
+    await this.#listIntoLanes();
+    if (lanes.asked.count + lanes.overLimit === 0) return { cleared: 0, left: 0 };
+    await lanes.finish();
+    let now = await this.#matchingNow();
+    const isAllowed = lanes.overLimit === 0 && !this.#run.signal.aborted;
+    const others = isAllowed ? othersIn(now, findCookies(lanes.asked, now)) : new DiagTable();
+    if (others.count > 0) {
+      // The kernel counts its way through a hash bucket: one that ended there before the next were listed hid one of them.
+      lanes.addRows(others);
+      await lanes.finish();
+      now = await this.#matchingNow();
+    }
+    if (lanes.overLimit > 0) this.#run.notes.push(this.#overLimit());
+    const left = findCookies(lanes.asked, now).reduce((count, at) => (at === GONE ? count : count + 1), 0);
+    return this.#ended(lanes.asked.count - left, left + lanes.overLimit);
+  }
+
+  /** Lists what matches, and ends it as it comes. */
+  async #listIntoLanes(): Promise<void> {
     const { effects, filter, notes } = this.#run;
-    const { table } = this.#match;
+    const lanes = this.#lanes;
+    const some = new DiagTable();
     let journal: Journal | undefined;
     const go = () => {
-      if (!journal || table.count === 0) return;
-      if (!this.#written) this.record(journal, count);
-      this.#lanes.advance();
+      lanes.addRows(some);
+      some.clear();
+      if (!journal || lanes.asked.count === 0) return;
+      if (!this.#written) this.#record(journal, `up to ${this.#expected ?? this.#run.limit}`);
+      lanes.advance();
     };
-    const listing = listMinisockets(effects, this.#match, filter, notes, go);
+    const listing = listMinisockets(effects, this.#open, filter, notes, {
+      bulk: RequestPacker.into(lanes, effects.compiled('pack_rows')),
+      add: (table, row) => some.copyRow(table, row),
+      read: go,
+    });
     // The kernel is at work meanwhile.
     const opening = this.#run.journal().then((opened) => {
       journal = opened;
       go();
     });
     const ended = await Promise.allSettled([listing, opening]);
-    const failure = ended.find((one) => one.status === 'rejected');
-    if (failure) {
-      await this.#lanes.finish();
-      throw failure.reason;
+    const failed = ended.find((one) => one.status === 'rejected');
+    if (failed) {
+      if (this.#written) await lanes.finish();
+      throw failed.reason;
     }
     go();
-    return this.#finish(true);
   }
 
-  endListed(): Promise<ClearedMinisockets> {
-    return this.#finish(false);
-  }
-
-  /** @param andHidden sockets that match and are in no list yet are ended, too */
-  async #finish(andHidden: boolean): Promise<ClearedMinisockets> {
-    const { table } = this.#match;
-    if (table.count === 0) return { ...this.#match, left: new Set() };
-    await this.#lanes.finish();
-    let look = await this.#lookAgain();
-    if (andHidden && look.others.size > 0 && !this.#run.signal.aborted) {
-      // The kernel counts its way through a hash bucket: one that ended there before the next were listed hid one of them.
-      for (const row of look.others) table.copyRow(look.now, row);
-      await this.#lanes.finish();
-      look = await this.#lookAgain();
-    }
-    this.#noteOverLimit();
-    this.#end(table.count - look.left.size);
-    return { ...this.#match, left: look.left };
-  }
-
-  /** Which rows are still there, and which sockets match that are none of them. */
-  async #lookAgain(): Promise<{ left: Set<Row>; now: DiagTable; others: Set<Row> }> {
+  /** The sockets that match now. */
+  async #matchingNow(): Promise<DiagTable> {
     const { effects, filter, notes } = this.#run;
-    const { open, table } = this.#match;
-    const now = new DiagTable();
-    const left = new Set<Row>();
-    if (countMinisockets(effects, open) === 0) return { left, now, others: new Set() };
+    if (countMinisockets(effects, this.#open) === 0) return new DiagTable();
     const said: Note[] = [];
-    await listMinisockets(effects, { open, table: now }, filter, said);
+    const table = await tableOfMinisockets(effects, this.#open, filter, said);
     for (const note of said) if (note.incomplete) notes.push({ ...note, what: `looking again at ${note.what}` });
-    const others = new Set(Array.from({ length: now.count }, (_, row) => row));
-    findByCookie(table, now).forEach((at, row) => {
-      if (at <= GONE) return;
-      left.add(row);
-      others.delete(at);
-    });
-    return { left, now, others };
+    return table;
   }
 
-  #noteOverLimit(): void {
-    const over = this.#match.table.count - this.#allowed;
-    if (over <= 0) return;
-    const what = `${over} sockets in ${this.#match.open.ref.label} not ended`;
-    const because = `more came while they were listed than --max ${this.#run.limit} allows`;
-    this.#run.notes.push({ what, because, todo: 'run it again', incomplete: true });
+  /** To be written before the first is ended. @throws UserError when it cannot be */
+  #record(journal: Journal, count: string): void {
+    const { ref } = this.#open;
+    const command = this.#run.effects.argv.join(' ');
+    const summary = `destroy ${count} TIME_WAIT sockets in ${ref.label} (lastack ${command})`;
+    const data = { netns: ref.inode, label: ref.label, command, count };
+    this.#written = { journal, id: journal.begin({ action: 'destroy', summary, data }), summary, data };
   }
 
-  #end(gone: number): void {
-    if (!this.#written) return;
-    const { journal, id, summary, data } = this.#written;
-    journal.end(id, { action: 'destroy', summary: `${summary}: ${gone} gone`, data: { ...data, cleared: gone } });
+  #ended(cleared: number, left: number): ClearedMinisockets {
+    if (this.#written) {
+      const { journal, id, summary, data } = this.#written;
+      journal.end(id, { action: 'destroy', summary: `${summary}: ${cleared} gone`, data: { ...data, cleared } });
+    }
+    return { cleared, left };
   }
+
+  #overLimit(): Note {
+    return {
+      what: `${this.#lanes.overLimit} sockets in ${this.#open.ref.label} not ended`,
+      because: `more came while they were listed than --max ${this.#run.limit} allows`,
+      todo: 'run it again',
+      incomplete: true,
+    };
+  }
+}
+
+/** The rows that are not in `known`. */
+function othersIn(table: DiagTable, known: Int32Array): DiagTable {
+  const isKnown = new Set(known);
+  const others = new DiagTable();
+  for (let row = 0; row < table.count; row++) if (!isKnown.has(row)) others.copyRow(table, row);
+  return others;
 }

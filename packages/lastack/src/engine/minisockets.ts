@@ -1,7 +1,7 @@
 import { type FilterAst, type MeansId, type Note, stateMask, TcpState } from '@lastack/core';
 import { DiagTable, readSockstat } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
-import { listSockets } from './list_sockets.ts';
+import { listSockets, type SocketSink } from './list_sockets.ts';
 import { inside } from './namespaces.ts';
 import type { OpenNamespace } from './observation.ts';
 
@@ -25,30 +25,6 @@ export function countMinisockets(effects: Effects, { ref }: OpenNamespace): numb
   return inside(effects, ref, [], () => readSockstat(effects)['TCP.tw']);
 }
 
-/** A table that must grow is copied again and again; a few come while the others are listed. */
-export function tableFor(expected: number | undefined): DiagTable {
-  return new DiagTable(expected === undefined ? 0 : Math.ceil(expected * 1.02) + 500);
-}
-
-/**
- * Lists the sockets of a namespace that match into a table.
- * @param onRows called each time some have come
- */
-export async function listMinisockets(
-  effects: Effects,
-  { open, table }: MinisocketMatch,
-  filter: FilterAst,
-  notes: Note[],
-  onRows?: () => void,
-): Promise<void> {
-  const request = { filter, withOwners: false, streaming: true, timerHz: () => undefined, stuck: undefined };
-  await listSockets(effects, open, request, notes, {
-    into: table,
-    add: (source, row) => table.copyRow(source, row),
-    read: onRows,
-  });
-}
-
 /** Rejects with KernelError. */
 export async function matchMinisockets(
   effects: Effects,
@@ -58,9 +34,37 @@ export async function matchMinisockets(
 ): Promise<MinisocketMatch[]> {
   const matches: MinisocketMatch[] = [];
   for (const open of opened) {
-    const match = { open, table: tableFor(countMinisockets(effects, open)) };
-    await listMinisockets(effects, match, filter, notes);
-    if (match.table.count > 0) matches.push(match);
+    const table = await tableOfMinisockets(effects, open, filter, notes);
+    if (table.count > 0) matches.push({ open, table });
   }
   return matches;
+}
+
+/** Those of one namespace that match. Rejects with KernelError. */
+export async function tableOfMinisockets(
+  effects: Effects,
+  open: OpenNamespace,
+  filter: FilterAst,
+  notes: Note[],
+): Promise<DiagTable> {
+  const expected = countMinisockets(effects, open);
+  // A table that must grow is copied again and again; a few more come while it is filled.
+  const table = new DiagTable(expected === undefined ? 0 : Math.ceil(expected * 1.02) + 500);
+  await listMinisockets(effects, open, filter, notes, {
+    into: table,
+    add: (source, row) => table.copyRow(source, row),
+  });
+  return table;
+}
+
+/** Rejects with KernelError. */
+export async function listMinisockets(
+  effects: Effects,
+  open: OpenNamespace,
+  filter: FilterAst,
+  notes: Note[],
+  sink: SocketSink,
+): Promise<void> {
+  const request = { filter, withOwners: false, streaming: true, timerHz: () => undefined, stuck: undefined };
+  await listSockets(effects, open, request, notes, sink);
 }

@@ -303,7 +303,7 @@ async function clearTimeWait(
   };
   try {
     const refusal = await REMEDIES.destroy?.probe?.(effects);
-    if (flags.yes && !flags.dryRun && !refusal && atMost <= limit) {
+    if (flags.yes && !flags.json && !flags.dryRun && !refusal && atMost <= limit) {
       return report.finished(await clearWhileListing(run, opened), scope, signal.aborted);
     }
     const matches = await matchMinisockets(effects, opened, filter, notes);
@@ -314,7 +314,8 @@ async function clearTimeWait(
     if (refusal) return report.refused(matches, refusal);
     if (flags.dryRun) return report.planned(matches);
     if (!flags.yes && !(await isAgreed(effects, count, CLEAR))) return report.declined();
-    return report.finished(await clearListed(run, matches), scope, signal.aborted);
+    const results = await clearListed(run, matches);
+    return flags.json ? report.finishedJson(results, signal.aborted) : report.finished(results, scope, signal.aborted);
   } finally {
     interruption.release();
     closeNamespaces(opened);

@@ -1,6 +1,6 @@
 import type { Note, Refusal, Row } from '@lastack/core';
 import { type Effects, Exit } from '../../effects.ts';
-import type { ClearedMinisockets } from '../../engine/clear_minisockets.ts';
+import type { ClearedMatch, ClearedMinisockets } from '../../engine/clear_minisockets.ts';
 import type { MinisocketMatch } from '../../engine/minisockets.ts';
 import type { Scope } from '../../engine/namespaces.ts';
 import type { OutcomeResultJson } from '../../report/outcome_json.ts';
@@ -63,16 +63,29 @@ export class MinisocketReport {
   }
 
   finished(results: readonly ClearedMinisockets[], scope: Scope, interrupted: boolean): number {
-    if (this.#isProgressShown) this.#effects.stderr.write('\r\u001b[K');
     if (results.length === 0 && !interrupted) return this.nothing(scope);
-    const left = results.reduce((sum, one) => sum + one.left.size, 0);
-    if (this.#json) {
-      this.#document(results, interrupted, (result, row) => ({
-        outcome: result.left.has(row) ? 'still-stuck' : 'cleared',
-      }));
-    } else {
-      this.#effects.stdout.write(`${total(results) - left} cleared${left > 0 ? `, ${left} still-stuck` : ''}\n`);
-    }
+    const cleared = results.reduce((sum, one) => sum + one.cleared, 0);
+    const left = results.reduce((sum, one) => sum + one.left, 0);
+    this.#clearProgress();
+    this.#effects.stdout.write(`${cleared} cleared${left > 0 ? `, ${left} still-stuck` : ''}\n`);
+    return this.#ended(left, interrupted);
+  }
+
+  /** With --json. */
+  finishedJson(results: readonly ClearedMatch[], interrupted: boolean): number {
+    this.#clearProgress();
+    this.#document(results, interrupted, ({ leftRows }, row) => ({
+      outcome: leftRows.has(row) ? 'still-stuck' : 'cleared',
+    }));
+    const left = results.reduce((sum, one) => sum + one.left, 0);
+    return this.#ended(left, interrupted);
+  }
+
+  #clearProgress(): void {
+    if (this.#isProgressShown) this.#effects.stderr.write('\r\u001b[K');
+  }
+
+  #ended(left: number, interrupted: boolean): number {
     if (interrupted) return this.#end(Exit.INTERRUPTED);
     return this.#end(left > 0 || this.#notes.some(({ incomplete }) => incomplete) ? Exit.PARTIAL : Exit.OK);
   }
