@@ -1,13 +1,44 @@
-// Bundles the command into one file each, so that it starts fast. `npm run build`
+// Bundles each command into one file, so that it starts fast. `npm run build`
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
-const ENTRIES = { lastack: 'packages/lastack/src/main.ts', 'lab-actor': 'packages/lab/src/actor/main.ts' };
+const DIST = 'packages/lastack/dist';
+const MAIN = 'packages/lastack/src/main.ts';
+const ACTOR = 'packages/lab/src/actor/main.ts';
+
+/** What is run for each command's code cache: harmless anywhere, and most of what the command usually does. */
+const COMMANDS = {
+  doctor: ['--own-netns'],
+  ls: ['ls'],
+  why: ['why', ':1'],
+  clear: ['clear', 'state', 'time-wait', '--dry-run'],
+  port: ['port', '--pressure'],
+  block: ['block', 'list'],
+  retune: ['retune', 'sport', '=', ':1', '--keepalive', '60/10/5', '--dry-run'],
+  tune: ['tune'],
+  explain: ['explain', 'close-wait'],
+  journal: ['journal'],
+  undo: ['undo', '--dry-run'],
+  lab: ['lab', 'list'],
+};
+
+/** Leaves only one command in the program: what nothing else of it uses is left out of the bundle. */
+const oneCommand = (word) => ({
+  name: 'one-command',
+  setup(build) {
+    build.onLoad({ filter: /\/lastack\/src\/cli\/commands\.ts$/ }, ({ path: file }) => {
+      const lines = readFileSync(file, 'utf8').split('\n');
+      const contents = lines.find((line) => line.startsWith('export') && line.includes(` as ${word} }`));
+      if (!contents) throw new Error(`${file} names no command '${word}'`);
+      return { contents, loader: 'ts', resolveDir: path.dirname(file) };
+    });
+  },
+});
 
 /** Commander loads node:child_process for a feature that lastack does not use, at a tenth of the start-up time. */
 const withoutChildProcess = {
@@ -90,11 +121,21 @@ const rareBuiltins = {
 };
 
 export async function bundle() {
+  rmSync(path.join(root, DIST), { recursive: true, force: true });
+  await bundleOne(ACTOR, 'lab-actor');
+  for (const word of Object.keys(COMMANDS)) await bundleOne(MAIN, word, [oneCommand(word)]);
+  for (const [name, source] of Object.entries(COMPILED)) await compile(source, `${DIST}/${name}.wasm`);
+  // Last: whoever finds it finds everything else.
+  await bundleOne(MAIN, 'lastack');
+  writeCodeCaches();
+}
+
+async function bundleOne(entry, name, plugins = []) {
   const { build } = await import('esbuild');
   await build({
     absWorkingDir: root,
-    entryPoints: ENTRIES,
-    outdir: 'packages/lastack/dist',
+    entryPoints: { [name]: entry },
+    outdir: DIST,
     outExtension: { '.js': '.cjs' },
     bundle: true,
     platform: 'node',
@@ -102,7 +143,7 @@ export async function bundle() {
     format: 'cjs',
     // koffi's own script is bundled; the packages that carry its binary are not.
     external: ['@koromix/*'],
-    plugins: [withoutChildProcess, koffiInside, koffiBinary, addressesLater, rareBuiltins],
+    plugins: [...plugins, withoutChildProcess, koffiInside, koffiBinary, addressesLater, rareBuiltins],
     // The bundle is CommonJS (it starts faster); sources may still say import.meta.url.
     banner: { js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
     define: { 'import.meta.url': '__moduleUrl' },
@@ -111,9 +152,7 @@ export async function bundle() {
     legalComments: 'none',
     logLevel: 'warning',
   });
-  checkAscii('packages/lastack/dist/lastack.cjs');
-  for (const [name, source] of Object.entries(COMPILED)) await compile(source, `packages/lastack/dist/${name}.wasm`);
-  writeCodeCaches();
+  checkAscii(`${DIST}/${name}.cjs`);
 }
 
 /** bin/lastack.cjs reads it as such. esbuild escapes everything else but in regular expressions. */
@@ -137,22 +176,6 @@ async function compile(source, target) {
   if (error) throw new Error(`compiling ${source}: ${stderr.toString()}`);
 }
 
-/** What is run for each command's code cache: harmless anywhere, and most of what the command usually does. */
-const CACHED = [
-  ['--own-netns'],
-  ['ls'],
-  ['why', ':1'],
-  ['clear', 'state', 'time-wait', '--dry-run'],
-  ['port', '--pressure'],
-  ['block', 'list'],
-  ['retune', 'sport', '=', ':1', '--keepalive', '60/10/5', '--dry-run'],
-  ['tune'],
-  ['explain', 'close-wait'],
-  ['journal'],
-  ['undo', '--dry-run'],
-  ['lab', 'list'],
-];
-
 /** What has real sockets to deal with: by scenario of the lab, in namespaces of their own, which not everyone may make. */
 const CACHED_AT_WORK = [
   ['time-wait-port-pressure', ['clear', 'state', 'time-wait', '--yes', '--max', '100000']],
@@ -162,8 +185,6 @@ const CACHED_AT_WORK = [
 
 /** The functions that these runs compile are kept for all later runs, with those that were there before. */
 function writeCodeCaches() {
-  const dist = path.join(root, 'packages/lastack/dist');
-  for (const name of readdirSync(dist)) if (name.endsWith('.cache')) rmSync(path.join(dist, name));
   // A journal of its own: the next run after an interrupted one completes it, and a build is not the time for that.
   const state = mkdtempSync(path.join(tmpdir(), 'lastack-build-'));
   const lastack = [process.execPath, path.join(root, 'packages/lastack/bin/lastack.cjs')];
@@ -171,7 +192,7 @@ function writeCodeCaches() {
   const writing = 'LASTACK_CODE_CACHE=write';
   const run = (...argv) => spawnSync('env', argv, { env, stdio: 'ignore', timeout: 30_000 });
   try {
-    for (const command of CACHED) run(writing, ...lastack, ...command);
+    for (const command of [['--help'], ...Object.values(COMMANDS)]) run(writing, ...lastack, ...command);
     for (const [scenario, command] of CACHED_AT_WORK) {
       run(...lastack, 'lab', 'run', scenario, '--', 'env', writing, ...lastack, ...command);
     }

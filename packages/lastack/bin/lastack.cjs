@@ -5,8 +5,7 @@ true /*; export LASTACK_KEPT_CERTS="$NODE_EXTRA_CA_CERTS"; unset NODE_EXTRA_CA_C
 // nobody by TLS. What it starts itself gets the variable back.
 //
 // Runs the bundle from V8's code cache, which saves compiling it at every start. The cache is only ever a shortcut:
-// where it is missing, or was made by another version of Node, V8 compiles the text as usual. Each command has one of its
-// own: reading what only others need would take longer than much of what they do.
+// where it is missing, or was made by another version of Node, V8 compiles the text as usual.
 const fs = require('node:fs');
 const path = require('node:path');
 const vm = require('node:vm');
@@ -14,9 +13,14 @@ const vm = require('node:vm');
 if (process.env.LASTACK_KEPT_CERTS) process.env.NODE_EXTRA_CA_CERTS = process.env.LASTACK_KEPT_CERTS;
 delete process.env.LASTACK_KEPT_CERTS;
 
-const file = path.join(__dirname, '../dist/lastack.cjs');
-const [word = 'doctor'] = process.argv.slice(2);
-const cache = `${file}.${/^[a-z]+$/.test(word) ? word : 'doctor'}.cache`;
+const words = process.argv.slice(2);
+const isDoctor = words.every((word) => /^(--json|--own-netns|--interval=.*)$/.test(word));
+const name = isDoctor ? 'doctor' : words[0];
+
+// A program for each command: reading what only others need would take longer than much of what they do. The whole program
+// is for everything else, which may need to know what commands there are.
+const whole = path.join(__dirname, '../dist/lastack.cjs');
+const alone = /^[a-z]+$/.test(name) ? path.join(__dirname, `../dist/${name}.cjs`) : whole;
 
 function read(name, encoding) {
   try {
@@ -28,7 +32,13 @@ function read(name, encoding) {
 }
 
 // The build sees to it that there is nothing but ASCII in it, which is read several times as fast.
-const source = read(file, 'latin1');
+let file = alone;
+let source = read(file, 'latin1');
+if (source === undefined) {
+  file = whole;
+  source = read(file, 'latin1');
+}
+const cache = `${file}.cache`;
 if (source === undefined) {
   process.stderr.write('lastack is not built yet: run `npm run build` in its source folder\n');
   process.exitCode = 3;

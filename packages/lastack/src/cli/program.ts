@@ -1,11 +1,18 @@
 import { KernelError, NamespaceReturnError } from '@lastack/kernel';
 import { Command, CommanderError } from 'commander';
 import { ClosedPipe, type Effects, Exit, Interruption, UserError } from '../effects.ts';
-import { commandsFor } from './commands.ts';
+import * as commands from './commands.ts';
 import { helpWidth, NARROW_HELP } from './narrow.ts';
 import { printable } from './render/printable.ts';
 
 export const VERSION = '0.1.0';
+
+/** Adds a command to the program; `done` is told the exit code. */
+type AddCommand = (program: Command, effects: Effects, done: (code: number) => void) => void;
+
+/** In the order of the help. A program of one command has that one only. */
+const COMMANDS: Readonly<Record<string, AddCommand>> = commands;
+const WORDS = 'doctor ls why clear port block retune tune explain journal undo lab'.split(' ');
 
 /** Runs one command line and returns the exit code. Only a closed pipe and faults of lastack itself are thrown. */
 export async function runCommandLine(effects: Effects): Promise<number> {
@@ -29,7 +36,7 @@ export async function runCommandLine(effects: Effects): Promise<number> {
       // Said by explainFailure, in this program's own form.
       outputError: () => undefined,
     });
-  for (const add of await commandsFor(effects.argv)) add(program, effects, done);
+  for (const word of WORDS) COMMANDS[word]?.(program, effects, done);
   try {
     checkCommandName(program, effects.argv);
     await program.parseAsync(effects.argv as string[], { from: 'user' });

@@ -107,15 +107,16 @@ class Clearing {
     await lanes.finish();
     let now = await this.#matchingNow();
     const isAllowed = lanes.overLimit === 0 && !this.#run.signal.aborted;
-    const others = isAllowed ? othersIn(now, findCookies(lanes.asked, now)) : new DiagTable();
-    if (others.count > 0) {
+    const others = isAllowed && now.count > 0 ? othersIn(now, findCookies(lanes.asked, now)) : undefined;
+    if (others && others.count > 0) {
       // The kernel counts its way through a hash bucket: one that ended there before the next were listed hid one of them.
       lanes.addRows(others);
       await lanes.finish();
       now = await this.#matchingNow();
     }
     if (lanes.overLimit > 0) this.#run.notes.push(this.#overLimit());
-    const left = findCookies(lanes.asked, now).reduce((count, at) => (at === GONE ? count : count + 1), 0);
+    let left = 0;
+    if (now.count > 0) for (const at of findCookies(lanes.asked, now)) if (at !== GONE) left++;
     return this.#ended(lanes.asked.count - left, left + lanes.overLimit);
   }
 
