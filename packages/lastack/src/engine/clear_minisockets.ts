@@ -125,31 +125,36 @@ class Clearing {
     const { effects, filter, notes } = this.#run;
     const lanes = this.#lanes;
     const some = new DiagTable();
-    let journal: Journal | undefined;
+    let recording: Promise<void> | undefined;
+    let failure: { error: unknown } | undefined;
+    const fail = (error: unknown) => {
+      failure ??= { error };
+    };
     const go = () => {
       lanes.addRows(some);
       some.clear();
-      if (!journal || lanes.asked.count === 0) return;
-      if (!this.#written) this.#record(journal, `up to ${this.#expected ?? this.#run.limit}`);
-      lanes.advance();
+      // The kernel goes on listing meanwhile.
+      if (lanes.asked.count > 0) recording ??= this.#recordFirst(() => failure !== undefined).catch(fail);
+      if (this.#written) lanes.advance();
     };
-    const listing = listMinisockets(effects, this.#open, filter, notes, {
+    const sink = {
       bulk: RequestPacker.into(lanes, effects.compiled('pack_rows')),
-      add: (table, row) => some.copyRow(table, row),
-      read: go,
-    });
-    // The kernel is at work meanwhile.
-    const opening = this.#run.journal().then((opened) => {
-      journal = opened;
-      go();
-    });
-    const ended = await Promise.allSettled([listing, opening]);
-    const failed = ended.find((one) => one.status === 'rejected');
-    if (failed) {
-      if (this.#written) await lanes.finish();
-      throw failed.reason;
-    }
-    go();
+      add: (table: DiagTable, row: Row) => some.copyRow(table, row),
+      read: () => go(),
+    };
+    await listMinisockets(effects, this.#open, filter, notes, sink).then(go).catch(fail);
+    await recording;
+    if (!failure) return;
+    if (this.#written) await lanes.finish();
+    throw failure.error;
+  }
+
+  /** @param isOver whether nothing is to be ended any more */
+  async #recordFirst(isOver: () => boolean): Promise<void> {
+    const journal = await this.#run.journal();
+    if (isOver()) return;
+    this.#record(journal, `up to ${this.#expected ?? this.#run.limit}`);
+    this.#lanes.advance();
   }
 
   /** The sockets that match now. */

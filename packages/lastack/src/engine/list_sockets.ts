@@ -40,7 +40,8 @@ export interface ListRequest {
   withOwners: boolean;
   /** Matching sockets may be handed over while the dump goes on; those that need a second look come last then. */
   streaming: boolean;
-  timerHz: () => number | undefined;
+  /** Undefined when nobody forecasts. */
+  timerHz?: () => number | undefined;
   /** Cookies of the sockets that findings name, when the filter asks for `stuck`. */
   stuck: ReadonlySet<bigint> | undefined;
   conntrack?: ConntrackIndex;
@@ -171,8 +172,10 @@ class Listing {
       },
     );
     // Read while the kernel works: the first socket will ask for it.
-    void this.#open.settings;
-    this.#request.timerHz();
+    if (this.#request.timerHz) {
+      void this.#open.settings;
+      this.#request.timerHz();
+    }
     const incomplete = await searchMeanwhile(this.#search, dump);
     this.count += (counted?.count ?? 0) + (into?.count ?? 0) - before;
     if (incomplete) this.#note('sockets', incomplete, true);
@@ -225,7 +228,7 @@ class Listing {
     return {
       ...this.#context,
       ownersOf: (inode) => owners?.get(inode),
-      ageOf: (row) => ageBounds(forecastInputOf({ timerHz: timerHz() }, place, row)),
+      ageOf: (row) => ageBounds(forecastInputOf({ timerHz: timerHz?.() }, place, row)),
       isStuck: (row) => stuck?.has(this.#kept.cookie(row)),
     };
   }

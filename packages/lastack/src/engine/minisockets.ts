@@ -65,6 +65,6 @@ export async function listMinisockets(
   notes: Note[],
   sink: SocketSink,
 ): Promise<void> {
-  const request = { filter, withOwners: false, streaming: true, timerHz: () => undefined, stuck: undefined };
+  const request = { filter, withOwners: false, streaming: true, stuck: undefined };
   await listSockets(effects, open, request, notes, sink);
 }

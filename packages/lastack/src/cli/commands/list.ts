@@ -120,7 +120,7 @@ interface Printer extends SocketSink {
   end(notes: readonly Note[]): void;
 }
 
-type TimerHz = ListRequest['timerHz'];
+type TimerHz = NonNullable<ListRequest['timerHz']>;
 
 /** Asked of the kernel once, when the first socket needs it. */
 function lazyTimerHz({ libc }: Effects): TimerHz {
