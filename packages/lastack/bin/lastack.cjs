@@ -13,14 +13,13 @@ const vm = require('node:vm');
 if (process.env.LASTACK_KEPT_CERTS) process.env.NODE_EXTRA_CA_CERTS = process.env.LASTACK_KEPT_CERTS;
 delete process.env.LASTACK_KEPT_CERTS;
 
-const words = process.argv.slice(2);
-const isDoctor = words.every((word) => /^(--json|--own-netns|--interval=.*)$/.test(word));
-const name = isDoctor ? 'doctor' : words[0];
-
 // A program for each command: reading what only others need would take longer than much of what they do. The whole program
-// is for everything else, which may need to know what commands there are.
-const whole = path.join(__dirname, '../dist/lastack.cjs');
-const alone = /^[a-z]+$/.test(name) ? path.join(__dirname, `../dist/${name}.cjs`) : whole;
+// is for everything else, which may need to know what commands there are. The doctor has no word of its own.
+const dist = path.join(__dirname, '../dist');
+const words = process.argv.slice(2);
+let program = 'lastack';
+if (words.every((word) => /^(--json|--own-netns|--interval=.*)$/.test(word))) program = 'doctor';
+else if (/^[a-z]+$/.test(words[0]) && words[0] !== 'doctor') program = words[0];
 
 function read(name, encoding) {
   try {
@@ -32,24 +31,23 @@ function read(name, encoding) {
 }
 
 // The build sees to it that there is nothing but ASCII in it, which is read several times as fast.
-let file = alone;
+let file = path.join(dist, `${program}.cjs`);
 let source = read(file, 'latin1');
 if (source === undefined) {
-  file = whole;
+  file = path.join(dist, 'lastack.cjs');
   source = read(file, 'latin1');
 }
-const cache = `${file}.cache`;
 if (source === undefined) {
   process.stderr.write('lastack is not built yet: run `npm run build` in its source folder\n');
   process.exitCode = 3;
 } else {
   const script = new vm.Script(`(function (require, __filename, __dirname) {${source}\n})`, {
     filename: file,
-    cachedData: read(cache),
+    cachedData: read(`${file}.cache`),
   });
   if (process.env.LASTACK_CODE_CACHE === 'write') {
     // Written on the way out: functions that this run has used are in it, compiled.
-    process.on('exit', () => fs.writeFileSync(cache, script.createCachedData()));
+    process.on('exit', () => fs.writeFileSync(`${file}.cache`, script.createCachedData()));
   }
   script.runInThisContext()(require, file, path.dirname(file));
 }
