@@ -217,13 +217,24 @@ describe('identities', () => {
     ]);
   });
 
-  it.each(['', '1.2.3', '1.2.3.256', ':::', '1::2::3', '1:2:3', 'g::1', '1:2:3:4:5:6:7:8:9'])(
-    '%j is refused',
-    (text) => {
-      for (const family of [4, 6] as const) {
-        const identity = { ...IDENTITY, family, local: { address: text, port: 1 } };
-        expect(() => identityTable([identity])).toThrow(RangeError);
-      }
-    },
-  );
+  it.each([
+    '',
+    '1.2.3',
+    '1.2.3.256',
+    '1.2.3.-0',
+    '01.2.3.4',
+    '1.2.3.4.5',
+    '1.2. 3.4',
+    '1.2.3.1e1',
+    ':::',
+    '1::2::3',
+    '1:2:3',
+    'g::1',
+    '1:2:3:4:5:6:7:8:9',
+  ])('%j is refused', (text) => {
+    for (const family of [4, 6] as const) {
+      const identity = { ...IDENTITY, family, local: { address: text, port: 1 } };
+      expect(() => identityTable([identity])).toThrow(RangeError);
+    }
+  });
 });

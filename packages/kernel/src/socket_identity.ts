@@ -1,4 +1,3 @@
-import { isIPv4 } from 'node:net';
 import type { EndpointAddress } from '@lastack/core';
 import { AF_INET, AF_INET6, DIAG_MESSAGE_BYTES, DiagField } from './wire/inet_diag.ts';
 import { LITTLE_ENDIAN } from './wire/netlink.ts';
@@ -45,12 +44,14 @@ function writeAddress(bytes: Uint8Array, at: number, text: string, family: 4 | 6
 }
 
 function writeIpv4(bytes: Uint8Array, at: number, text: string): void {
-  if (!isIPv4(text)) throw new RangeError(`not an IPv4 address: ${JSON.stringify(text)}`);
-  let part = at;
-  for (let index = 0; index < text.length; index++) {
-    if (text[index] === '.') part++;
-    else bytes[part] = bytes[part] * 10 + text.charCodeAt(index) - 48;
-  }
+  const parts = text.split('.');
+  if (parts.length !== 4) throw new RangeError(`not an IPv4 address: ${JSON.stringify(text)}`);
+  parts.forEach((part, index) => {
+    const value = Number(part);
+    // As it is written, without leading zeros, signs or blanks.
+    if (!(value <= 255) || String(value) !== part) throw new RangeError(`not an IPv4 address: ${JSON.stringify(text)}`);
+    bytes[at + index] = value;
+  });
 }
 
 function writeIpv6(bytes: Uint8Array, at: number, text: string): void {

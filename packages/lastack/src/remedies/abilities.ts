@@ -4,10 +4,18 @@ import { makeStateDirectory } from '../journal/state_directory.ts';
 import { REMEDIES } from './mod.ts';
 import { orphanTrial } from './orphan_probe.ts';
 
-/** What this kernel and this user permit, for these targets: nothing is tried that none of them needs. */
-export async function findAbilities(effects: Effects, targets: readonly ClearTarget[]): Promise<Abilities> {
+/**
+ * What this kernel and this user permit, for these targets: nothing is tried that none of them needs.
+ * @param forced the only means that comes into question
+ */
+export async function findAbilities(
+  effects: Effects,
+  targets: readonly ClearTarget[],
+  forced?: MeansId,
+): Promise<Abilities> {
   const refusals: Partial<Record<MeansId, Refusal>> = {};
   for (const remedy of Object.values(REMEDIES)) {
+    if (forced !== undefined && remedy.id !== forced) continue;
     const refusal = await remedy.probe?.(effects);
     if (refusal) refusals[remedy.id] = refusal;
   }

@@ -121,7 +121,7 @@ async function clear(effects: Effects, words: string[], flags: ClearFlags): Prom
     const report = new ClearReport(effects, flags, observation, guarded);
     if (targets.length === 0) return report.nothing(guarded.length, scope);
     checkLimit(targets.length, limit);
-    const abilities = await findAbilities(effects, targets);
+    const abilities = await findAbilities(effects, targets, forced);
     const steps = planSteps(targets, { abilities, means: remedies, forced });
     report.sideEffects = sideEffects(effects, observation, forced, targets);
     if (flags.dryRun) return report.planned(steps);
