@@ -31,10 +31,22 @@ function planStep(target: ClearTarget, { abilities, means, forced, tried }: Plan
     const facts = means[id];
     if (!facts || done?.has(id)) continue;
     const reason = abilities.refusals[id] ?? facts.refuse(target, abilities);
-    if (!reason) return { target, means: id, preview: facts.preview(target), refusal: undefined };
+    if (!reason)
+      return { target, means: id, preview: asFarAsItGets(target, facts.preview(target)), refusal: undefined };
     // The gentlest means' reason is the most useful one, unless a later one is only a matter of permission.
     if (!refusal || (refusal.outcome === 'unsupported' && reason.outcome === 'not-permitted')) refusal = reason;
   }
   refusal ??= { outcome: 'unsupported', because: 'no means can end a socket in this state; its program must close it' };
   return { target, means: undefined, preview: undefined, refusal };
+}
+
+/** Where a finding says that nothing sent is answered, the same may become of whatever ends the connection. */
+function asFarAsItGets({ rule }: ClearTarget, preview: Preview): Preview {
+  const { peerSees, remains } = preview;
+  if (!rule?.endsWith('-blackhole') || peerSees.startsWith('nothing')) return preview;
+  return {
+    ...preview,
+    peerSees: `${peerSees} if it arrives: nothing sent before was answered`,
+    remains: [remains, 'the end of the peer if it does not'].filter((part) => part !== undefined).join('; '),
+  };
 }

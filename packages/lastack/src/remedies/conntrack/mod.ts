@@ -20,7 +20,8 @@ export const conntrack: Remedy = {
   preview: () => ({
     peerSees: 'nothing; a firewall that wants SYN first drops later packets',
     lostBytes: 0,
-    remains: SOCKET_REMAINS,
+    // Whether there is an entry is looked up when it is to be deleted.
+    remains: `${SOCKET_REMAINS}, if it tracks it`,
   }),
   apply: applyConntrack,
 };
