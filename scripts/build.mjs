@@ -1,6 +1,6 @@
 // Bundles each command into one file, so that it starts fast. `npm run build`
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -120,14 +120,30 @@ const rareBuiltins = {
   },
 };
 
+/** Written last: whoever finds it, newer than the sources, finds everything else. */
+export const STAMP = path.join(root, DIST, '.built');
+
 export async function bundle() {
-  rmSync(path.join(root, DIST), { recursive: true, force: true });
+  // V8 tells a text from another by its length only.
+  for (const name of filesIn(DIST)) if (name.endsWith('.cache')) rmSync(path.join(root, DIST, name));
   await bundleOne(ACTOR, 'lab-actor');
   for (const word of Object.keys(COMMANDS)) await bundleOne(MAIN, word, [oneCommand(word)]);
-  for (const [name, source] of Object.entries(COMPILED)) await compile(source, `${DIST}/${name}.wasm`);
-  // Last: whoever finds it finds everything else.
   await bundleOne(MAIN, 'lastack');
+  for (const [name, source] of Object.entries(COMPILED)) await compile(source, `${DIST}/${name}.wasm`);
+  removeStrangers();
   writeCodeCaches();
+  writeFileSync(STAMP, '');
+}
+
+function filesIn(folder) {
+  return existsSync(path.join(root, folder)) ? readdirSync(path.join(root, folder)) : [];
+}
+
+/** What an earlier build made and this one does not: a command that is no more would still be found. */
+function removeStrangers() {
+  const programs = ['lab-actor', 'lastack', ...Object.keys(COMMANDS)].map((name) => `${name}.cjs`);
+  const made = new Set([...programs, ...Object.keys(COMPILED).map((name) => `${name}.wasm`)]);
+  for (const name of filesIn(DIST)) if (!made.has(name)) rmSync(path.join(root, DIST, name));
 }
 
 async function bundleOne(entry, name, plugins = []) {

@@ -1,7 +1,7 @@
 // Steps shared by `npm start`, `npm test` and `npm run bench`. Each does nothing when it was done before.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -35,21 +35,22 @@ export function install() {
 
 /** Bundles the command, unless the bundle is newer than every source. */
 export async function build() {
-  const target = path.join(root, 'packages/lastack/dist/lastack.cjs');
-  const newest = newestSource();
-  if (existsSync(target) && statSync(target).mtimeMs > newest) return;
+  const { STAMP, bundle } = await import('../build.mjs');
+  if (existsSync(STAMP) && statSync(STAMP).mtimeMs > newestSource()) return;
   process.stderr.write('building …\n');
-  mkdirSync(path.dirname(target), { recursive: true });
-  const { bundle } = await import('../build.mjs');
   await bundle();
 }
 
 function newestSource() {
   const sources = [path.join(root, 'package-lock.json'), path.join(root, 'scripts/build.mjs')];
   for (const name of readdirSync(path.join(root, 'packages'))) {
-    const folder = path.join(root, 'packages', name, 'src');
-    if (!existsSync(folder)) continue;
-    for (const entry of readdirSync(folder, { recursive: true })) sources.push(path.join(folder, entry));
+    for (const part of ['src', 'wasm', 'package.json']) {
+      const source = path.join(root, 'packages', name, part);
+      if (!existsSync(source)) continue;
+      sources.push(source);
+      if (!statSync(source).isDirectory()) continue;
+      for (const entry of readdirSync(source, { recursive: true })) sources.push(path.join(source, entry));
+    }
   }
   return sources.reduce((latest, file) => Math.max(latest, statSync(file).mtimeMs), 0);
 }

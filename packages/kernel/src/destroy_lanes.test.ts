@@ -196,6 +196,24 @@ describe('lanes that end sockets', () => {
     expect(held.sent.length).toBe(4);
   });
 
+  it.each([0, -5])('leave all alone with a limit of %i', async (limit) => {
+    const { transport, sent } = immediate();
+    const lanes = new DestroyLanes(transport, { limit });
+    lanes.addRows(many(3));
+    await lanes.finish();
+    expect([sent, lanes.asked.count, lanes.overLimit]).toEqual([[], 0, 3]);
+  });
+
+  it('end with the failure of whoever is told of the progress', async () => {
+    const { transport } = immediate();
+    const onProgress = () => {
+      throw new Error('the terminal is gone');
+    };
+    const lanes = new DestroyLanes(transport, { onProgress });
+    lanes.addRows(many(10_000));
+    await expect(lanes.finish()).rejects.toThrow('the terminal is gone');
+  });
+
   it('are done at once with nothing', async () => {
     const { transport, sent } = immediate();
     await new DestroyLanes(transport).finish();

@@ -1,10 +1,8 @@
 import type { NetlinkTransport } from './transport/transport.ts';
 import { CookieList } from './wire/cookie_list.ts';
-import { cookiesOf, DESTROY_REQUEST_BYTES, DestroyRequests } from './wire/destroy_requests.ts';
+import { cookiesOf, DESTROY_REQUEST_BYTES, DestroyRequests, SEND_MESSAGES } from './wire/destroy_requests.ts';
 import type { DiagTable } from './wire/socket_table.ts';
 
-/** Messages per system call at most: a send may hold SO_SNDBUF - 32 bytes, 2957 messages by default. */
-const SEND_MESSAGES = 2900;
 /** Fewer are not worth a system call while more are to come. */
 const FEWEST_MESSAGES = 512;
 /**
@@ -60,7 +58,8 @@ export class DestroyLanes {
 
   /** The first `count` of SOCK_DESTROY requests, one behind the other, and their cookies (low half, high half). Copied. */
   addRequests(requests: Uint8Array, cookies: Uint32Array, count: number): void {
-    const allowed = Math.min(count, (this.#options.limit ?? Number.POSITIVE_INFINITY) - this.asked.count);
+    const room = Math.max(0, (this.#options.limit ?? Number.POSITIVE_INFINITY) - this.asked.count);
+    const allowed = Math.min(count, room);
     this.overLimit += count - allowed;
     this.asked.add(cookies, allowed);
     for (let at = 0; at < allowed; ) {
@@ -122,6 +121,7 @@ export class DestroyLanes {
       const bytes = load.bytes.subarray(0, load.count * DESTROY_REQUEST_BYTES);
       if (this.#transport.sendAside) await this.#transport.sendAside(bytes);
       else this.#transport.send(bytes);
+      this.#options.onProgress?.(this.#done + load.count);
     } catch (error) {
       this.#failure ??= { error };
     }
@@ -129,7 +129,6 @@ export class DestroyLanes {
     this.#done += load.count;
     load.count = 0;
     this.#free.push(load);
-    this.#options.onProgress?.(this.#done);
     this.advance();
   }
 }

@@ -2,7 +2,7 @@ import type { Row } from '@lastack/core';
 import { DestroyAnswers } from './destroy_answers.ts';
 import { identityTable, type SocketIdentity } from './socket_identity.ts';
 import type { NetlinkTransport } from './transport/transport.ts';
-import { DESTROY_REQUEST_BYTES, DestroyRequests } from './wire/destroy_requests.ts';
+import { DESTROY_REQUEST_BYTES, DestroyRequests, SEND_MESSAGES } from './wire/destroy_requests.ts';
 import type { RawRows } from './wire/endpoints.ts';
 import { NLMSG_HEADER_BYTES } from './wire/netlink.ts';
 import type { DiagTable } from './wire/socket_table.ts';
@@ -30,8 +30,6 @@ export interface DestroyOptions {
 
 /** Failures of so many still fit a receive buffer of the usual size. */
 const CAREFUL_BATCH = 512;
-/** Messages per system call at most: a send may hold SO_SNDBUF - 32 bytes, 2957 messages by default. */
-const SEND_MESSAGES = 2900;
 /**
  * Sends begun at once: nearly all of the work is the kernel's, and it is done on as many threads as Node has for that
  * (four). Several for each thread, since the fence behind them costs a pause.

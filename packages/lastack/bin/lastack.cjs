@@ -1,8 +1,8 @@
 #!/bin/sh
-true /*; export LASTACK_KEPT_CERTS="$NODE_EXTRA_CA_CERTS"; unset NODE_EXTRA_CA_CERTS; exec node "$0" "$@" # */;
+true /*; export LASTACK_KEPT_CERTS="${NODE_EXTRA_CA_CERTS-}"; unset NODE_EXTRA_CA_CERTS; exec node "$0" "$@" # */;
 // The second line is for sh, and nearly all a comment to Node. With NODE_EXTRA_CA_CERTS in its environment Node reads every
 // certificate of the system before it runs anything, which takes longer than the rest of its start, and lastack speaks to
-// nobody by TLS. What it starts itself gets the variable back.
+// nobody by TLS. What it starts itself gets the variable back. (Variables whose names sh cannot have may be lost on the way.)
 //
 // Runs the bundle from V8's code cache, which saves compiling it at every start. The cache is only ever a shortcut:
 // where it is missing, or was made by another version of Node, V8 compiles the text as usual.

@@ -8,6 +8,7 @@ const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_RCVTIMEO = 20;
+const SO_SNDBUFFORCE = 32;
 const SOL_NETLINK = 270;
 /** Since Linux 4.3. */
 const NETLINK_CAP_ACK = 10;
@@ -19,6 +20,8 @@ const EPROTONOSUPPORT = 93;
 
 /** Replies wait here while they are decoded; the kernel caps it at net.core.rmem_max. */
 const RECEIVE_BUFFER_BYTES = 1 << 20;
+/** The kernel doubles it: what it usually gives, where net.core.wmem_default says less. Needs CAP_NET_ADMIN. */
+const SEND_BUFFER_BYTES = 212_992 / 2;
 const TIME_LIMIT_SECONDS = 5;
 
 /** A netlink socket in the network namespace that the calling thread is in now. */
@@ -72,6 +75,8 @@ function openError(errno: number): KernelError {
 function setOptions(libc: Libc, fd: number): void {
   const size = new Uint8Array(new Int32Array([RECEIVE_BUFFER_BYTES]).buffer);
   libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, size, size.length);
+  const sendSize = new Uint8Array(new Int32Array([SEND_BUFFER_BYTES]).buffer);
+  libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, sendSize, sendSize.length);
   // An error reply then leaves out the request that it answers: sequence numbers tell which.
   const on = new Uint8Array(new Int32Array([1]).buffer);
   libc.setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, on, on.length);

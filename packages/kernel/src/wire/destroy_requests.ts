@@ -9,6 +9,8 @@ const SOCK_DESTROY = 21;
 
 /** nlmsghdr (16), then struct inet_diag_req_v2 (56) whose last 48 bytes are struct inet_diag_sockid. */
 export const DESTROY_REQUEST_BYTES = 72;
+/** So many at most in one system call: a send may hold SO_SNDBUF - 32 bytes, which is 2957 of them by default. */
+export const SEND_MESSAGES = 2900;
 const REQUEST_WORDS = DESTROY_REQUEST_BYTES / 4;
 const SEQUENCE_WORD = 2;
 const SOCKET_ID_WORD = 6;

@@ -10,9 +10,24 @@ export const VERSION = '0.1.0';
 /** Adds a command to the program; `done` is told the exit code. */
 type AddCommand = (program: Command, effects: Effects, done: (code: number) => void) => void;
 
-/** In the order of the help. A program of one command has that one only. */
-const COMMANDS: Readonly<Record<string, AddCommand>> = commands;
-const WORDS = 'doctor ls why clear port block retune tune explain journal undo lab'.split(' ');
+/** A program of one command has that one only. */
+const COMMANDS: Readonly<Record<string, AddCommand | undefined>> = commands;
+
+/** In the order of the help. */
+const WORDS: Readonly<Record<keyof typeof commands, true>> = {
+  doctor: true,
+  ls: true,
+  why: true,
+  clear: true,
+  port: true,
+  block: true,
+  retune: true,
+  tune: true,
+  explain: true,
+  journal: true,
+  undo: true,
+  lab: true,
+};
 
 /** Runs one command line and returns the exit code. Only a closed pipe and faults of lastack itself are thrown. */
 export async function runCommandLine(effects: Effects): Promise<number> {
@@ -36,7 +51,7 @@ export async function runCommandLine(effects: Effects): Promise<number> {
       // Said by explainFailure, in this program's own form.
       outputError: () => undefined,
     });
-  for (const word of WORDS) COMMANDS[word]?.(program, effects, done);
+  for (const word of Object.keys(WORDS)) COMMANDS[word]?.(program, effects, done);
   try {
     checkCommandName(program, effects.argv);
     await program.parseAsync(effects.argv as string[], { from: 'user' });

@@ -1,6 +1,6 @@
-import type { FilterAst, Note, Row } from '@lastack/core';
-import { CookieList, DestroyLanes, DiagTable, findCookies, GONE, RequestPacker } from '@lastack/kernel';
-import type { Effects } from '../effects.ts';
+import { type FilterAst, type Note, type Row, TcpState } from '@lastack/core';
+import { CookieList, DestroyLanes, DiagTable, findCookies, GONE, KernelError, RequestPacker } from '@lastack/kernel';
+import { type Effects, UserError } from '../effects.ts';
 import type { Journal } from '../journal/journal.ts';
 import { countMinisockets, listMinisockets, type MinisocketMatch, tableOfMinisockets } from './minisockets.ts';
 import type { OpenNamespace } from './observation.ts';
@@ -22,8 +22,10 @@ export interface MinisocketRun {
 
 /** Of one namespace. */
 export interface ClearedMinisockets {
+  /** Whom the kernel was asked to end. */
+  asked: number;
   cleared: number;
-  /** They match, and are still there. */
+  /** They match, and are still there as far as could be seen. */
   left: number;
 }
 
@@ -32,22 +34,26 @@ export interface ClearedMatch extends ClearedMinisockets, MinisocketMatch {
   leftRows: ReadonlySet<Row>;
 }
 
-/** Ends what was listed and agreed to, and looks again. Rejects with KernelError or UserError. */
+/** Ends what was listed and agreed to, and looks again. Rejects with KernelError or UserError while nothing was ended. */
 export async function clearListed(run: MinisocketRun, matches: readonly MinisocketMatch[]): Promise<ClearedMatch[]> {
   const results: ClearedMatch[] = [];
   const journal = await run.journal();
   let before = 0;
-  for (const match of matches) {
+  for (const { open, table } of matches) {
     if (run.signal.aborted) break;
-    results.push(await new Clearing(run, match.open, before).clearTable(match.table, journal));
-    before += match.table.count;
+    const result = await unlessFirst(run, open, results, () =>
+      new Clearing(run, open, before).clearTable(table, journal),
+    );
+    if (result) results.push(result);
+    before += table.count;
   }
   return results;
 }
 
 /**
  * Ends the sockets that match while the kernel still lists the others: for whoever need not see them first. The caller has
- * made sure that there are not more than may be ended, matching or not. Rejects with KernelError or UserError.
+ * made sure that there are not more than may be ended, matching or not. Rejects with KernelError or UserError while nothing
+ * was ended; what fails later is a note.
  */
 export async function clearWhileListing(
   run: MinisocketRun,
@@ -59,19 +65,57 @@ export async function clearWhileListing(
     if (run.signal.aborted) break;
     const expected = countMinisockets(run.effects, open);
     if (expected === 0) continue;
-    const result = await new Clearing(run, open, before, expected).listAndClear();
-    before += result.cleared + result.left;
+    const result = await unlessFirst(run, open, results, () =>
+      new Clearing(run, open, before, expected).listAndClear(),
+    );
+    if (!result) continue;
+    before += result.asked;
     if (result.cleared + result.left > 0) results.push(result);
   }
   return results;
 }
+
+/** What fails in a later namespace does not take away what is to be told of those before. */
+async function unlessFirst<T>(
+  { notes }: MinisocketRun,
+  { ref }: OpenNamespace,
+  before: readonly unknown[],
+  clear: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await clear();
+  } catch (error) {
+    if (before.length === 0 || !isExpected(error)) throw error;
+    notes.push(failureNote(`TIME_WAIT sockets in ${ref.label} not ended`, error));
+    return undefined;
+  }
+}
+
+function isExpected(error: unknown): error is KernelError | UserError {
+  return error instanceof KernelError || error instanceof UserError;
+}
+
+function failureNote(what: string, error: KernelError | UserError): Note {
+  return {
+    what,
+    because: error.message,
+    todo: error instanceof KernelError ? error.todo : undefined,
+    incomplete: true,
+  };
+}
+
+/** Whatever is in TIME_WAIT. */
+const ALL: FilterAst = { states: 1 << TcpState.TIME_WAIT, notes: [] };
 
 /** In one namespace. */
 class Clearing {
   readonly #run: MinisocketRun;
   readonly #open: OpenNamespace;
   readonly #expected: number | undefined;
+  readonly #limit: number;
   readonly #lanes: DestroyLanes;
+  /** Nothing more is sent after a failure. */
+  readonly #stop = new AbortController();
   #written: { journal: Journal; id: number; summary: string; data: object } | undefined;
 
   /** @param before sockets of other namespaces */
@@ -79,48 +123,46 @@ class Clearing {
     this.#run = run;
     this.#open = open;
     this.#expected = expected;
+    this.#limit = Math.max(run.limit - before, 0);
     // The second connection serves walks over merely bound sockets: none for TIME_WAIT.
     this.#lanes = new DestroyLanes(open.diagAside, {
       expected,
-      limit: run.limit - before,
-      signal: run.signal,
+      limit: this.#limit,
+      signal: AbortSignal.any([run.signal, this.#stop.signal]),
       onProgress: (done) => run.progress(before + done),
     });
   }
 
   async clearTable(table: DiagTable, journal: Journal): Promise<ClearedMatch> {
-    this.#record(journal, String(table.count));
+    this.#record(journal, String(table.count), { count: table.count });
     this.#lanes.addRows(table);
-    await this.#lanes.finish();
+    await this.#finish();
+    const now = await this.#inTimeWaitNow();
     const leftRows = new Set<Row>();
-    const cookies = CookieList.of(table);
-    findCookies(cookies, await this.#matchingNow()).forEach((at, row) => {
-      if (at !== GONE) leftRows.add(row);
-    });
-    return { open: this.#open, table, leftRows, ...this.#ended(table.count - leftRows.size, leftRows.size) };
+    if (now === undefined || now.count > 0) {
+      const where = now && findCookies(CookieList.of(table), now);
+      for (let row = 0; row < table.count; row++) if (!where || where[row] !== GONE) leftRows.add(row);
+    }
+    return { open: this.#open, table, leftRows, ...this.#ended(table.count, leftRows.size) };
   }
 
   async listAndClear(): Promise<ClearedMinisockets> {
     const lanes = this.#lanes;
     await this.#listIntoLanes();
-    if (lanes.asked.count + lanes.overLimit === 0) return { cleared: 0, left: 0 };
-    await lanes.finish();
-    let now = await this.#matchingNow();
-    const isAllowed = lanes.overLimit === 0 && !this.#run.signal.aborted;
-    const others = isAllowed && now.count > 0 ? othersIn(now, findCookies(lanes.asked, now)) : undefined;
-    if (others && others.count > 0) {
-      // The kernel counts its way through a hash bucket: one that ended there before the next were listed hid one of them.
-      lanes.addRows(others);
-      await lanes.finish();
-      now = await this.#matchingNow();
+    if (lanes.asked.count + lanes.overLimit === 0) return { asked: 0, cleared: 0, left: 0 };
+    await this.#finish();
+    let now = await this.#inTimeWaitNow();
+    if (now && now.count > 0 && (await this.#addOthers(now))) {
+      await this.#finish();
+      now = await this.#inTimeWaitNow();
     }
     if (lanes.overLimit > 0) this.#run.notes.push(this.#overLimit());
-    let left = 0;
-    if (now.count > 0) for (const at of findCookies(lanes.asked, now)) if (at !== GONE) left++;
-    return this.#ended(lanes.asked.count - left, left + lanes.overLimit);
+    const { count } = lanes.asked;
+    const left = now ? countFound(lanes.asked, now) : count;
+    return this.#ended(count + lanes.overLimit, left + lanes.overLimit);
   }
 
-  /** Lists what matches, and ends it as it comes. */
+  /** Lists what matches, and ends it as it comes. Rejects while nothing was ended; what fails later is a note. */
   async #listIntoLanes(): Promise<void> {
     const { effects, filter, notes } = this.#run;
     const lanes = this.#lanes;
@@ -129,12 +171,13 @@ class Clearing {
     let failure: { error: unknown } | undefined;
     const fail = (error: unknown) => {
       failure ??= { error };
+      this.#stop.abort();
     };
     const go = () => {
-      lanes.addRows(some);
+      if (some.count > 0) lanes.addRows(some);
       some.clear();
       // The kernel goes on listing meanwhile.
-      if (lanes.asked.count > 0) recording ??= this.#recordFirst(() => failure !== undefined).catch(fail);
+      if (lanes.asked.count > 0) recording ??= this.#recordFirst().catch(fail);
       if (this.#written) lanes.advance();
     };
     const sink = {
@@ -144,44 +187,87 @@ class Clearing {
     };
     await listMinisockets(effects, this.#open, filter, notes, sink).then(go).catch(fail);
     await recording;
-    if (!failure) return;
-    if (this.#written) await lanes.finish();
-    throw failure.error;
+    if (failure) await this.#failed(failure.error);
   }
 
-  /** @param isOver whether nothing is to be ended any more */
-  async #recordFirst(isOver: () => boolean): Promise<void> {
+  async #recordFirst(): Promise<void> {
     const journal = await this.#run.journal();
-    if (isOver()) return;
-    this.#record(journal, `up to ${this.#expected ?? this.#run.limit}`);
+    if (this.#stop.signal.aborted) return;
+    this.#record(journal, `up to ${this.#limit}`, { atMost: this.#limit, present: this.#expected });
     this.#lanes.advance();
   }
 
-  /** The sockets that match now. */
-  async #matchingNow(): Promise<DiagTable> {
-    const { effects, filter, notes } = this.#run;
+  /** Until nothing is under way any more. */
+  async #finish(): Promise<void> {
+    try {
+      await this.#lanes.finish();
+    } catch (error) {
+      await this.#failed(error);
+    }
+  }
+
+  /** Once something may have been ended, a failure is a note and what became of it is still looked for. */
+  async #failed(error: unknown): Promise<void> {
+    this.#stop.abort();
+    await this.#lanes.finish().catch(() => undefined);
+    if (!this.#written || !isExpected(error)) throw error;
+    this.#run.notes.push(failureNote(`ending TIME_WAIT sockets in ${this.#open.ref.label} was broken off`, error));
+  }
+
+  /**
+   * Adds what matches and was not asked for: the kernel counts its way through a hash bucket, so one that ended there before
+   * the next were listed hides one of them. What has come since is ended with it. @returns whether there is any
+   */
+  async #addOthers(now: DiagTable): Promise<boolean> {
+    const lanes = this.#lanes;
+    const { effects, filter, notes, signal } = this.#run;
+    if (lanes.overLimit > 0 || signal.aborted || this.#stop.signal.aborted) return false;
+    if (countFound(lanes.asked, now) === now.count) return false;
+    try {
+      const matching = await tableOfMinisockets(effects, this.#open, filter, []);
+      const others = othersIn(matching, findCookies(lanes.asked, matching));
+      lanes.addRows(others);
+      return others.count > 0;
+    } catch (error) {
+      if (!isExpected(error)) throw error;
+      notes.push(failureNote(`looking again in ${this.#open.ref.label} was broken off`, error));
+      return false;
+    }
+  }
+
+  /** Undefined when that cannot be seen. */
+  async #inTimeWaitNow(): Promise<DiagTable | undefined> {
+    const { effects, notes } = this.#run;
+    const what = `looking again in ${this.#open.ref.label}`;
     if (countMinisockets(effects, this.#open) === 0) return new DiagTable();
     const said: Note[] = [];
-    const table = await tableOfMinisockets(effects, this.#open, filter, said);
-    for (const note of said) if (note.incomplete) notes.push({ ...note, what: `looking again at ${note.what}` });
-    return table;
+    try {
+      return await tableOfMinisockets(effects, this.#open, ALL, said);
+    } catch (error) {
+      if (!isExpected(error)) throw error;
+      said.push(failureNote('all of them', error));
+      return undefined;
+    } finally {
+      for (const note of said) if (note.incomplete) notes.push({ ...note, what: `${what}: ${note.what}` });
+    }
   }
 
   /** To be written before the first is ended. @throws UserError when it cannot be */
-  #record(journal: Journal, count: string): void {
+  #record(journal: Journal, count: string, counts: object): void {
     const { ref } = this.#open;
     const command = this.#run.effects.argv.join(' ');
     const summary = `destroy ${count} TIME_WAIT sockets in ${ref.label} (lastack ${command})`;
-    const data = { netns: ref.inode, label: ref.label, command, count };
+    const data = { netns: ref.inode, label: ref.label, state: 'TIME_WAIT', command, ...counts };
     this.#written = { journal, id: journal.begin({ action: 'destroy', summary, data }), summary, data };
   }
 
-  #ended(cleared: number, left: number): ClearedMinisockets {
+  #ended(matched: number, left: number): ClearedMinisockets {
+    const cleared = matched - left;
     if (this.#written) {
       const { journal, id, summary, data } = this.#written;
       journal.end(id, { action: 'destroy', summary: `${summary}: ${cleared} gone`, data: { ...data, cleared } });
     }
-    return { cleared, left };
+    return { asked: this.#lanes.asked.count, cleared, left };
   }
 
   #overLimit(): Note {
@@ -192,6 +278,13 @@ class Clearing {
       incomplete: true,
     };
   }
+}
+
+function countFound(cookies: CookieList, now: DiagTable): number {
+  if (now.count === 0) return 0;
+  let found = 0;
+  for (const at of findCookies(cookies, now)) if (at !== GONE) found++;
+  return found;
 }
 
 /** The rows that are not in `known`. */

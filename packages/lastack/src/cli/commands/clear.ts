@@ -317,6 +317,7 @@ async function clearTimeWait(
     const results = await clearListed(run, matches);
     return flags.json ? report.finishedJson(results, signal.aborted) : report.finished(results, scope, signal.aborted);
   } finally {
+    report.clearProgress();
     interruption.release();
     closeNamespaces(opened);
   }

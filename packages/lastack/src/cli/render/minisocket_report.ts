@@ -66,14 +66,14 @@ export class MinisocketReport {
     if (results.length === 0 && !interrupted) return this.nothing(scope);
     const cleared = results.reduce((sum, one) => sum + one.cleared, 0);
     const left = results.reduce((sum, one) => sum + one.left, 0);
-    this.#clearProgress();
+    this.clearProgress();
     this.#effects.stdout.write(`${cleared} cleared${left > 0 ? `, ${left} still-stuck` : ''}\n`);
     return this.#ended(left, interrupted);
   }
 
   /** With --json. */
   finishedJson(results: readonly ClearedMatch[], interrupted: boolean): number {
-    this.#clearProgress();
+    this.clearProgress();
     this.#document(results, interrupted, ({ leftRows }, row) => ({
       outcome: leftRows.has(row) ? 'still-stuck' : 'cleared',
     }));
@@ -81,8 +81,9 @@ export class MinisocketReport {
     return this.#ended(left, interrupted);
   }
 
-  #clearProgress(): void {
+  clearProgress(): void {
     if (this.#isProgressShown) this.#effects.stderr.write('\r\u001b[K');
+    this.#isProgressShown = false;
   }
 
   #ended(left: number, interrupted: boolean): number {
