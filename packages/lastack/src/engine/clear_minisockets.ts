@@ -115,10 +115,9 @@ class Clearing {
       await lanes.finish();
       now = await this.#matchingNow();
     }
-    if (lanes.overLimit > 0) this.#run.notes.push(this.#overLimit());
-    let left = 0;
-    if (now.count > 0) for (const at of findCookies(lanes.asked, now)) if (at !== GONE) left++;
-    return this.#ended(lanes.asked.count - left, left + lanes.overLimit);
+    const left = this.#leftOf(now);
+    if (lanes.overLimit > 0 && left > 0) this.#run.notes.push(this.#overLimit(left));
+    return this.#ended(lanes.asked.count - countFound(lanes.asked, now), left);
   }
 
   /** Lists what matches, and ends it as it comes. */
@@ -158,6 +157,12 @@ class Clearing {
     this.#lanes.advance();
   }
 
+  /** Where not all were to be ended, those count that were never listed, too; otherwise one that came later does not. */
+  #leftOf(now: DiagTable): number {
+    const { asked, overLimit } = this.#lanes;
+    return overLimit > 0 || this.#run.signal.aborted ? now.count : countFound(asked, now);
+  }
+
   /** The sockets that match now. */
   async #matchingNow(): Promise<DiagTable> {
     const { effects, filter, notes } = this.#run;
@@ -185,14 +190,20 @@ class Clearing {
     return { cleared, left };
   }
 
-  #overLimit(): Note {
+  #overLimit(left: number): Note {
     return {
-      what: `${this.#lanes.overLimit} sockets in ${this.#open.ref.label} not ended`,
+      what: `${left} sockets in ${this.#open.ref.label} not ended`,
       because: `more came while they were listed than --max ${this.#run.limit} allows`,
       todo: 'run it again',
       incomplete: true,
     };
   }
+}
+
+function countFound(cookies: CookieList, now: DiagTable): number {
+  let found = 0;
+  if (now.count > 0) for (const at of findCookies(cookies, now)) if (at !== GONE) found++;
+  return found;
 }
 
 /** The rows that are not in `known`. */
