@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -75,7 +75,7 @@ describe.skipIf(missingNamespaces() !== undefined)('TIME_WAIT ended by the thous
 
   /** What the command hands to the engine, for the namespaces of these actors, in this order. */
   async function inProcess<T>(
-    actors: readonly Actor[],
+    actors: readonly Pick<Actor, 'netnsInode'>[],
     replaced: Partial<MinisocketRun> & { compiled?: boolean },
     body: (world: World) => Promise<T>,
   ): Promise<T> {
@@ -400,9 +400,43 @@ describe.skipIf(missingNamespaces() !== undefined)('TIME_WAIT ended by the thous
     });
   });
 
+  describe('where the kernel skips many, as those before them in its list have ended', () => {
+    const COUNT = 10_000;
+    /** All in one bucket of the hash table. */
+    const crowded = (replaced: Partial<MinisocketRun>, body: (world: World, left: () => number) => Promise<void>) =>
+      withScript('crowded.py', [COUNT], ONE_BUCKET, async ({ pid = 0 }) => {
+        expect(counted({ pid })).toBe(COUNT);
+        const actor = { netnsInode: statSync(`/proc/${pid}/ns/net`).ino };
+        await inProcess([actor], replaced, (world) => body(world, () => counted({ pid })));
+      });
+
+    it('ends these, too', () =>
+      crowded({}, async ({ run, opened, notes }, left) => {
+        expect(await clearWhileListing(run, opened)).toEqual([{ cleared: COUNT, left: 0 }]);
+        expect([left(), notes]).toEqual([0, []]);
+      }));
+
+    it('counts these, too, when more have come than are allowed', () =>
+      crowded({ limit: 4_000 }, async ({ run, opened, notes }, left) => {
+        expect(await clearWhileListing(run, opened)).toEqual([{ cleared: 4_000, left: 6_000 }]);
+        expect(left()).toBe(6_000);
+        expect(notes).toMatchObject([{ what: expect.stringMatching(/^6000 sockets .*not ended$/), incomplete: true }]);
+      }));
+
+    it('counts these, too, when interrupted', () => {
+      const controller = new AbortController();
+      const progress = () => controller.abort();
+      return crowded({ signal: controller.signal, progress }, async ({ run, opened }, left) => {
+        const results = await clearWhileListing(run, opened);
+        expect(left()).toBeGreaterThan(0);
+        expect(results).toEqual([{ cleared: COUNT - left(), left: left() }]);
+      });
+    });
+  });
+
   it('never hits a connection that took over the addresses', { retry: 0 }, async () => {
     const RUNS = 40;
-    const report = await withReuse(async ({ pid = 0 }) => {
+    const said = await withScript('reuse.py', [], '', async ({ pid = 0 }) => {
       let cleared = 0;
       for (let run = 0; run < RUNS; run++) {
         const { code, out } = await clearIn(pid, [...ALL, ...YES]);
@@ -411,24 +445,41 @@ describe.skipIf(missingNamespaces() !== undefined)('TIME_WAIT ended by the thous
       }
       expect(cleared).toBeGreaterThan(RUNS * 50);
     });
+    const report = JSON.parse(said) as ReuseReport;
     expect(report.victims).toEqual([]);
     expect(report.reused.server).toBeGreaterThan(5_000);
     expect(report.reused.client).toBeGreaterThan(500);
   });
 });
 
-/** What reuse.py says, once this is done. */
-async function withReuse(body: (child: ChildProcess) => Promise<void>) {
-  const script = path.join(import.meta.dirname, 'clear_means/reuse.py');
-  const child = spawn('unshare', ['--net', 'python3', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+interface ReuseReport {
+  opened: number;
+  reused: { server: number; client: number };
+  /** The pairs that something else ended. */
+  victims: string[];
+}
+
+/** A namespace made in this one has a hash table of its own, with one bucket. */
+const ONE_BUCKET = 'echo 1 > /proc/sys/net/ipv4/tcp_child_ehash_entries && ';
+
+/** One of the programs beside, in a namespace of its own. @returns what it says once this is done */
+async function withScript(
+  name: string,
+  args: readonly number[],
+  before: string,
+  body: (child: ChildProcess) => Promise<void>,
+): Promise<string> {
+  const script = path.join(import.meta.dirname, 'clear_means', name);
+  const shell = `${before}exec unshare --net python3 "$@"`;
+  const argv = ['--net', 'sh', '-c', shell, 'sh', script, ...args.map(String)];
+  const child = spawn('unshare', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
   const gone = once(child, 'exit');
   try {
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     expect((await lines.next()).value).toBe('ready');
     await body(child);
     child.stdin?.end();
-    const report = JSON.parse((await lines.next()).value);
-    return report as { opened: number; reused: { server: number; client: number }; victims: string[] };
+    return (await lines.next()).value;
   } finally {
     child.kill('SIGKILL');
     await gone;
