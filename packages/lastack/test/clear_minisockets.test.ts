@@ -129,9 +129,8 @@ describe.skipIf(missingNamespaces() !== undefined)('TIME_WAIT ended by the thous
         const actor = await withTimeWait(lab, 1_000, [4, 6]);
         const at = { address: '127.0.0.1', port: 1_090 };
         const listener = await actor.call('listen', { at, backlog: 8 });
-        const [, closed] = [await actor.call('connect', { to: at, limitMs: 5_000 })].concat(
-          await actor.call('connect', { to: at, limitMs: 5_000 }),
-        );
+        const closed = await actor.call('connect', { to: at, limitMs: 5_000 });
+        await actor.call('connect', { to: at, limitMs: 5_000 });
         await actor.call('acceptMany', { fd: listener.fd, count: 2, limitMs: 5_000 });
         await actor.call('close', { fds: [closed.fd] });
         const bystanders = await others(actor);
@@ -188,30 +187,26 @@ describe.skipIf(missingNamespaces() !== undefined)('TIME_WAIT ended by the thous
 
     it.each([
       // A second look, at the age or the holder.
-      [['age', '>=', '0s', ...TO_CHOSEN]],
-      [['not', 'pid', '1', ...TO_CHOSEN]],
+      `age >= 0s dport = :${CHOSEN}`,
+      `not pid 1 dport = :${CHOSEN}`,
+      `( comm nobody or dport = :${CHOSEN} )`,
       // What only lastack can check.
-      [['recvq', '0', ...TO_CHOSEN]],
-      [['not', 'orphan', ...TO_CHOSEN]],
-      [['(', 'comm', 'nobody', 'or', ...TO_CHOSEN, ')']],
-    ])('ends the same by way of a second look: %j', async (filter) => {
+      `recvq 0 dport = :${CHOSEN}`,
+      `not orphan dport = :${CHOSEN}`,
+    ])('ends the same where the kernel cannot check it all: %s', async (filter) => {
       await inNamespace(1_000, async (actor, before) => {
-        const result = await clearIn(actor.pid, [...ALL, ...filter, ...YES]);
+        const result = await clearIn(actor.pid, [...ALL, filter, ...YES]);
         expect(result).toEqual({ code: 0, out: '1000 cleared\n', err: '' });
         expect(await timeWait(actor)).toEqual(towards(KEPT, before));
       });
     });
 
-    it.each([['age', '>', '1h'], ['pid', '1'], ['orphan'], ['recvq', 'gt', '0']])(
-      'ends none where that matches none: %s %s %s',
-      async (...filter) => {
-        await inNamespace(500, async (actor, before) => {
-          const words = filter.filter((word) => word !== undefined);
-          expect(await clearIn(actor.pid, [...ALL, ...words, ...YES])).toMatchObject({ code: 1, out: '' });
-          expect(await timeWait(actor)).toEqual(before);
-        });
-      },
-    );
+    it.each(['age > 1h', 'pid 1', 'orphan', 'recvq gt 0'])('ends none where that matches none: %s', async (filter) => {
+      await inNamespace(500, async (actor, before) => {
+        expect(await clearIn(actor.pid, [...ALL, filter, ...YES])).toMatchObject({ code: 1, out: '' });
+        expect(await timeWait(actor)).toEqual(before);
+      });
+    });
 
     it('ends what the doctor calls stuck, as ls lists it', async () => {
       await runScenario('time-wait-port-pressure', { family: 4, actorFile: LAB_ACTOR }, async ({ observeIn }) => {
@@ -437,12 +432,15 @@ describe.skipIf(missingNamespaces() !== undefined)('TIME_WAIT ended by the thous
   it('never hits a connection that took over the addresses', { retry: 0 }, async () => {
     const RUNS = 40;
     const said = await withScript('reuse.py', [], '', async ({ pid = 0 }) => {
+      const codes = new Set<number | null>();
       let cleared = 0;
       for (let run = 0; run < RUNS; run++) {
         const { code, out } = await clearIn(pid, [...ALL, ...YES]);
-        expect([0, 1, 4]).toContain(code);
+        codes.add(code);
         cleared += Number(/^(\d+) cleared/.exec(out)?.[1] ?? 0);
       }
+      expect(codes).toContain(0);
+      for (const code of codes) expect([0, 1, 4]).toContain(code);
       expect(cleared).toBeGreaterThan(RUNS * 50);
     });
     const report = JSON.parse(said) as ReuseReport;

@@ -34,18 +34,26 @@ class Pair:
         client.bind((self.address, self.port))
         try:
             client.connect(self.listener.getsockname())
+            server = self.accepted()
         except OSError as error:
             client.close()
-            # Its TIME_WAIT is younger than a second.
-            if error.errno == errno.EADDRNOTAVAIL and self.client_waits:
-                return
-            raise
-        self.client = client
-        self.server, _ = self.listener.accept()
-        self.server.settimeout(TIMEOUT_S)
+            # Or its TIME_WAIT is younger than a second.
+            if error.errno != errno.EADDRNOTAVAIL or not self.client_waits:
+                self.victims.append(f'{self.address} {self.port}: {error}')
+            return
+        self.client, self.server = client, server
         self.opened += 1
         if self.closed is not None:
             self.reused += 1
+
+    def accepted(self):
+        while True:
+            server, peer = self.listener.accept()
+            server.settimeout(TIMEOUT_S)
+            if peer[1] == self.port:
+                return server
+            # Left over from one that was ended while it opened.
+            server.close()
 
     def works(self):
         try:
