@@ -143,7 +143,8 @@ class Clearing {
       const where = now && findCookies(CookieList.of(table), now);
       for (let row = 0; row < table.count; row++) if (!where || where[row] !== GONE) leftRows.add(row);
     }
-    return { open: this.#open, table, leftRows, ...this.#ended(table.count, leftRows.size) };
+    const { size } = leftRows;
+    return { open: this.#open, table, leftRows, ...this.#ended(table.count - size, size) };
   }
 
   async listAndClear(): Promise<ClearedMinisockets> {
@@ -156,10 +157,18 @@ class Clearing {
       await this.#finish();
       now = await this.#inTimeWaitNow();
     }
-    if (lanes.overLimit > 0) this.#run.notes.push(this.#overLimit());
     const { count } = lanes.asked;
-    const left = now ? countFound(lanes.asked, now) : count;
-    return this.#ended(count + lanes.overLimit, left + lanes.overLimit);
+    if (!now) return this.#ended(0, count);
+    const found = countFound(lanes.asked, now);
+    // Who was never listed is left, too, where not all were to be ended; otherwise such a one came later.
+    const left = this.#isCutShort ? ((await this.#matching())?.count ?? found) : found;
+    if (lanes.overLimit > 0 && left > 0) this.#run.notes.push(this.#overLimit(left));
+    return this.#ended(count - found, left);
+  }
+
+  /** Not all that was listed was to be ended. */
+  get #isCutShort(): boolean {
+    return this.#lanes.overLimit > 0 || this.#run.signal.aborted || this.#stop.signal.aborted;
   }
 
   /** Lists what matches, and ends it as it comes. Rejects while nothing was ended; what fails later is a note. */
@@ -220,32 +229,34 @@ class Clearing {
    */
   async #addOthers(now: DiagTable): Promise<boolean> {
     const lanes = this.#lanes;
-    const { effects, filter, notes, signal } = this.#run;
-    if (lanes.overLimit > 0 || signal.aborted || this.#stop.signal.aborted) return false;
-    if (countFound(lanes.asked, now) === now.count) return false;
-    try {
-      const matching = await tableOfMinisockets(effects, this.#open, filter, []);
-      const others = othersIn(matching, findCookies(lanes.asked, matching));
-      lanes.addRows(others);
-      return others.count > 0;
-    } catch (error) {
-      if (!isExpected(error)) throw error;
-      notes.push(failureNote(`looking again in ${this.#open.ref.label} was broken off`, error));
-      return false;
-    }
+    if (this.#isCutShort || countFound(lanes.asked, now) === now.count) return false;
+    const matching = await this.#matching();
+    if (!matching) return false;
+    const others = othersIn(matching, findCookies(lanes.asked, matching));
+    lanes.addRows(others);
+    return others.count > 0;
   }
 
-  /** Undefined when that cannot be seen. */
-  async #inTimeWaitNow(): Promise<DiagTable | undefined> {
+  /** What matches now; undefined when that cannot be seen. */
+  #matching(): Promise<DiagTable | undefined> {
+    return this.#look(this.#run.filter);
+  }
+
+  /** Everything in TIME_WAIT now; undefined when that cannot be seen. */
+  #inTimeWaitNow(): Promise<DiagTable | undefined> {
+    return this.#look(ALL);
+  }
+
+  async #look(filter: FilterAst): Promise<DiagTable | undefined> {
     const { effects, notes } = this.#run;
     const what = `looking again in ${this.#open.ref.label}`;
     if (countMinisockets(effects, this.#open) === 0) return new DiagTable();
     const said: Note[] = [];
     try {
-      return await tableOfMinisockets(effects, this.#open, ALL, said);
+      return await tableOfMinisockets(effects, this.#open, filter, said);
     } catch (error) {
       if (!isExpected(error)) throw error;
-      said.push(failureNote('all of them', error));
+      notes.push(failureNote(what, error));
       return undefined;
     } finally {
       for (const note of said) if (note.incomplete) notes.push({ ...note, what: `${what}: ${note.what}` });
@@ -261,8 +272,7 @@ class Clearing {
     this.#written = { journal, id: journal.begin({ action: 'destroy', summary, data }), summary, data };
   }
 
-  #ended(matched: number, left: number): ClearedMinisockets {
-    const cleared = matched - left;
+  #ended(cleared: number, left: number): ClearedMinisockets {
     if (this.#written) {
       const { journal, id, summary, data } = this.#written;
       journal.end(id, { action: 'destroy', summary: `${summary}: ${cleared} gone`, data: { ...data, cleared } });
@@ -270,9 +280,9 @@ class Clearing {
     return { asked: this.#lanes.asked.count, cleared, left };
   }
 
-  #overLimit(): Note {
+  #overLimit(left: number): Note {
     return {
-      what: `${this.#lanes.overLimit} sockets in ${this.#open.ref.label} not ended`,
+      what: `${left} sockets in ${this.#open.ref.label} not ended`,
       because: `more came while they were listed than --max ${this.#run.limit} allows`,
       todo: 'run it again',
       incomplete: true,

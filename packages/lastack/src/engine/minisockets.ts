@@ -1,4 +1,4 @@
-import { type FilterAst, type MeansId, type Note, stateMask, TcpState } from '@lastack/core';
+import { type FilterAst, type MeansId, type Note, requirements, stateMask, TcpState } from '@lastack/core';
 import { DiagTable, readSockstat } from '@lastack/kernel';
 import type { Effects } from '../effects.ts';
 import { listSockets, type SocketSink } from './list_sockets.ts';
@@ -11,10 +11,13 @@ export interface MinisocketMatch {
   table: DiagTable;
 }
 
-/** Whether a filter can only match TIME_WAIT sockets, and only SOCK_DESTROY is asked for: the fast way applies. */
+/**
+ * Whether a filter can only match TIME_WAIT sockets, and only SOCK_DESTROY is asked for: the fast way applies. It knows no
+ * findings, so it does not where the filter asks for `stuck`.
+ */
 export function isMinisocketsOnly(filter: FilterAst | undefined, forced: MeansId | undefined): filter is FilterAst {
   if (!filter || (forced !== undefined && forced !== 'destroy')) return false;
-  return stateMask(filter) === 1 << TcpState.TIME_WAIT;
+  return stateMask(filter) === 1 << TcpState.TIME_WAIT && !requirements(filter).stuck;
 }
 
 /**
