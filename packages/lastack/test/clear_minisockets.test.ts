@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Note, parseFilter } from '@lastack/core';
+import { KernelError } from '@lastack/kernel';
 import { type Actor, Lab, pair, runScenario } from '@lastack/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Exit, UserError } from '../src/effects.ts';
@@ -133,9 +134,11 @@ describe.skipIf(missingNamespaces() !== undefined)('TIME_WAIT ended by the thous
         await actor.call('connect', { to: at, limitMs: 5_000 });
         await actor.call('acceptMany', { fd: listener.fd, count: 2, limitMs: 5_000 });
         await actor.call('close', { fds: [closed.fd] });
+        const states = async () => (await others(actor)).map((line) => line.split(' ')[0]);
+        // The acknowledgement of the FIN takes a moment.
+        const settled = ['CLOSE-WAIT', 'ESTAB', 'ESTAB', 'FIN-WAIT-2', 'LISTEN'];
+        await expect.poll(states, { timeout: 5_000 }).toEqual(settled);
         const bystanders = await others(actor);
-        const states = bystanders.map((line) => line.split(' ')[0]);
-        expect(states).toEqual(['CLOSE-WAIT', 'ESTAB', 'ESTAB', 'FIN-WAIT-2', 'LISTEN']);
         // The orphan is counted among them, but is not one.
         expect(counted(actor)).toBe(4_001);
         expect(await clearIn(actor.pid, [...ALL, ...YES])).toEqual({ code: 0, out: '4000 cleared\n', err: '' });
@@ -324,6 +327,45 @@ describe.skipIf(missingNamespaces() !== undefined)('TIME_WAIT ended by the thous
           expect(entries).toMatchObject([{ phase: 'begin' }, { phase: 'end', of: 1, data: { cleared } }]);
         }),
       );
+    });
+
+    it.each(['a send', 'the list'])('tells what was done before %s failed', async (what) => {
+      await inNamespace(10_000, (actor) =>
+        inProcess([actor], { compiled }, async ({ run, opened, entries, notes }) => {
+          const [open] = opened;
+          const { diag, diagAside } = open;
+          let calls = 0;
+          const third = <T>(call: () => Promise<T>): Promise<T> =>
+            ++calls === 3 ? Promise.reject(new KernelError('this once', 12)) : call();
+          const sendAside = (bytes: Uint8Array) => third(() => diagAside.sendAside?.(bytes) ?? Promise.resolve());
+          const receive = (buffers: readonly Uint8Array[]) => third(() => diag.receive(buffers));
+          if (what === 'a send') Object.assign(open, { diagAside: { ...diagAside, sendAside } });
+          else Object.assign(open, { diag: { ...diag, receive } });
+          const [{ cleared, left }] = await clearWhileListing(run, opened);
+          expect([cleared, left]).toEqual([20_000 - counted(actor), counted(actor)]);
+          expect([cleared > 0, left > 0]).toEqual([true, true]);
+          expect(notes).toMatchObject([{ incomplete: true, because: expect.stringContaining('ENOMEM') }]);
+          expect(entries).toMatchObject([{ phase: 'begin' }, { phase: 'end', of: 1, data: { cleared } }]);
+        }),
+      );
+    });
+
+    it('tells of the namespaces before one that cannot be listed', async () => {
+      await inLab(async (lab) => {
+        const actors = [await withTimeWait(lab, 500), await withTimeWait(lab, 500), await withTimeWait(lab, 500)];
+        await inProcess(actors, { compiled }, async ({ run, opened, notes }) => {
+          const receive = () => Promise.reject(new KernelError('never', 12));
+          Object.assign(opened[1], { diag: { ...opened[1].diag, receive } });
+          const results = await clearWhileListing(run, opened);
+          expect(results).toEqual([
+            { cleared: 1_000, left: 0 },
+            { cleared: 1_000, left: 0 },
+          ]);
+          expect(actors.map(counted)).toEqual([0, 1_000, 0]);
+          expect(notes).toMatchObject([{ incomplete: true, because: expect.stringContaining('ENOMEM') }]);
+          await expect(clearWhileListing(run, opened.slice(1, 2))).rejects.toThrow('ENOMEM');
+        });
+      });
     });
 
     it('interrupted before it began, ends none', async () => {

@@ -3,7 +3,7 @@ import { CookieList, DestroyLanes, DiagTable, findCookies, GONE, KernelError, Re
 import { type Effects, UserError } from '../effects.ts';
 import type { Journal } from '../journal/journal.ts';
 import { countMinisockets, listMinisockets, type MinisocketMatch, tableOfMinisockets } from './minisockets.ts';
-import type { OpenNamespace } from './observation.ts';
+import { closeNamespaces, type OpenNamespace, openNamespaces } from './observation.ts';
 
 /** What is to be ended, and what all namespaces of one run have in common. */
 export interface MinisocketRun {
@@ -22,8 +22,6 @@ export interface MinisocketRun {
 
 /** Of one namespace. */
 export interface ClearedMinisockets {
-  /** Whom the kernel was asked to end. */
-  asked: number;
   cleared: number;
   /** They match, and are still there as far as could be seen. */
   left: number;
@@ -65,12 +63,10 @@ export async function clearWhileListing(
     if (run.signal.aborted) break;
     const expected = countMinisockets(run.effects, open);
     if (expected === 0) continue;
-    const result = await unlessFirst(run, open, results, () =>
-      new Clearing(run, open, before, expected).listAndClear(),
-    );
-    if (!result) continue;
-    before += result.asked;
-    if (result.cleared + result.left > 0) results.push(result);
+    const clearing = new Clearing(run, open, before, expected);
+    const result = await unlessFirst(run, open, results, () => clearing.listAndClear());
+    before += clearing.asked;
+    if (result && result.cleared + result.left > 0) results.push(result);
   }
   return results;
 }
@@ -133,6 +129,11 @@ class Clearing {
     });
   }
 
+  /** How many the kernel was asked to end. */
+  get asked(): number {
+    return this.#lanes.asked.count;
+  }
+
   async clearTable(table: DiagTable, journal: Journal): Promise<ClearedMatch> {
     this.#record(journal, String(table.count), { count: table.count });
     this.#lanes.addRows(table);
@@ -150,7 +151,7 @@ class Clearing {
   async listAndClear(): Promise<ClearedMinisockets> {
     const lanes = this.#lanes;
     await this.#listIntoLanes();
-    if (lanes.asked.count + lanes.overLimit === 0) return { asked: 0, cleared: 0, left: 0 };
+    if (lanes.asked.count + lanes.overLimit === 0) return { cleared: 0, left: 0 };
     await this.#finish();
     let now = await this.#inTimeWaitNow();
     if (now && now.count > 0 && (await this.#addOthers(now))) {
@@ -252,13 +253,16 @@ class Clearing {
     const what = `looking again in ${this.#open.ref.label}`;
     if (countMinisockets(effects, this.#open) === 0) return new DiagTable();
     const said: Note[] = [];
+    // After a failure the first connection may be in the middle of a list for ever.
+    const again = this.#stop.signal.aborted ? openNamespaces(effects, [this.#open.ref.inode], said) : [];
     try {
-      return await tableOfMinisockets(effects, this.#open, filter, said);
+      return await tableOfMinisockets(effects, again[0] ?? this.#open, filter, said);
     } catch (error) {
       if (!isExpected(error)) throw error;
       notes.push(failureNote(what, error));
       return undefined;
     } finally {
+      closeNamespaces(again);
       for (const note of said) if (note.incomplete) notes.push({ ...note, what: `${what}: ${note.what}` });
     }
   }
@@ -277,7 +281,7 @@ class Clearing {
       const { journal, id, summary, data } = this.#written;
       journal.end(id, { action: 'destroy', summary: `${summary}: ${cleared} gone`, data: { ...data, cleared } });
     }
-    return { asked: this.#lanes.asked.count, cleared, left };
+    return { cleared, left };
   }
 
   #overLimit(left: number): Note {
