@@ -24,6 +24,8 @@ function stream(fd: number, expectMuch?: () => void): Stream {
       return isTerminal(fd);
     },
     get columns() {
+      // Node's own streams take two milliseconds to load, and a pipe or a file has no columns.
+      if (!isTerminal(fd)) return undefined;
       return fd === 2 ? process.stderr.columns : process.stdout.columns;
     },
   };
