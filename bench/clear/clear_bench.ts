@@ -9,7 +9,7 @@ import { table } from '../lib/table.ts';
 import { verdict, whole } from '../speed/pairs.ts';
 import { clearFloor, type Floor } from './floor.ts';
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 
 /** Clearing the same set, made anew for each run. */
 interface Contest {
